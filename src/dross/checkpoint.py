@@ -1,0 +1,109 @@
+"""The state of an unfinished training on disk: safetensors and JSON, no pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from dross.errors import InputError
+
+__all__ = ["Checkpoint", "write_atomically"]
+
+_FILE = "training.safetensors"
+_ABOUT = "about.json"
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@dataclass
+class Checkpoint:
+    """One training state in a folder, keyed by a hash of data and parameters.
+
+    Parameters
+    ----------
+    folder
+        Made at the first save, removed by `remove`.
+    key
+        Hash of data and parameters; a state with another key is refused.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> checkpoint = Checkpoint(Path(tempfile.mkdtemp()) / "checkpoint", key="abc")
+    >>> checkpoint.load() is None
+    True
+    >>> checkpoint.save({"epoch": 3}, {"weight": np.ones(2, np.float32)})
+    >>> values, arrays = checkpoint.load()
+    >>> values["epoch"], arrays["weight"].tolist()
+    (3, [1.0, 1.0])
+    """
+
+    folder: Path
+    key: str
+    resumed_from_epoch: int | None = field(default=None, init=False)
+
+    def save(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        """Replace the state in one step: values and arrays travel in one file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        about = {"key": self.key, "values": json.dumps(values)}
+        write_atomically(self.folder / _FILE, save(arrays, metadata=about))
+        readable = json.dumps({"key": self.key, **values}, indent=2)
+        write_atomically(self.folder / _ABOUT, readable.encode())
+
+    def load(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+        """Return the state, or None if there is none.
+
+        Raises
+        ------
+        InputError
+            If the state belongs to other data or parameters, or the file is damaged.
+        """
+        path = self.folder / _FILE
+        if not path.exists():
+            return None
+        data = path.read_bytes()
+        try:
+            about = _metadata(data)
+            values = json.loads(about["values"])
+            arrays = load(data)
+        except (SafetensorError, ValueError, KeyError, struct.error) as error:
+            raise InputError(
+                f"The checkpoint {path} is damaged ({error}); remove it or run without --resume."
+            ) from None
+        if about["key"] != self.key:
+            raise InputError(
+                f"The checkpoint in {self.folder} is of other data or parameters; "
+                "run without --resume to start anew, or repeat the command it was made with."
+            )
+        return values, arrays
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """Return the metadata of a safetensors file: 8 bytes of length, then a JSON header."""
+    (length,) = struct.unpack("<Q", data[:8])
+    metadata: dict[str, str] = json.loads(data[8 : 8 + length])["__metadata__"]
+    return metadata

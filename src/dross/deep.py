@@ -1,0 +1,370 @@
+"""What all trained detectors share: seeds, device, precision, the one training loop, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import abstractmethod
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dross.base import BaseDetector, Rows, batches
+from dross.errors import ParameterError, TrainingError
+from dross.features.base import State
+
+__all__ = ["DeepDetector", "ScoringModule"]
+
+_MAX_ABS = 1e6
+"""Standardised values are clipped here, so that one absurd cell cannot overflow float32 when squared."""
+
+_IN_MEMORY_BYTES = 2**31
+_SCORE_BATCH_VALUES = {1: 1_000_000, 3: 500_000}
+_CHECKPOINT_SECONDS = 30.0
+_PROGRESS_SECONDS = 0.2
+_DEFAULT_STEPS = 8_000
+_MAX_DEFAULT_EPOCHS = 200
+
+
+class ScoringModule(Protocol):
+    """A torch module that can be trained and asked: what `DeepDetector._build_module` returns."""
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Return the training loss of a standardised batch, a scalar."""
+
+    def score(self, x: Tensor) -> Tensor:
+        """Return the anomaly score of each row of a standardised batch, shape (b,)."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DeepDetector(BaseDetector):
+    """Base of the detectors that train a torch module with one optimiser.
+
+    A subclass writes `_build_module`; the module offers ``loss`` and ``score`` (see `ScoringModule`). Rows
+    are standardised with the training mean and deviation, per column or per image channel, so that any
+    unit will do.
+
+    Parameters
+    ----------
+    max_epochs : int or None, default None
+        Passes over the rows; None takes as many as make about 8 000 steps, at most 200: with small data the
+        passes, with large data the steps bound the time.
+    batch_size : int, default 256
+    lr : float, default 1e-3
+        Learning rate of Adam (its authors' default).
+    weight_decay : float, default 0
+    standardize : bool, default True
+        Whether rows are standardised; turn it off for features already on one scale.
+    device : "auto", "cpu" or "cuda", default "auto"
+        Resolved in `fit`: "auto" takes a GPU if there is one.
+    precision : "auto", "32" or "bf16", default "auto"
+        What *training* computes in. "auto" takes bf16 for images where the hardware multiplies it natively
+        (AMX, or a GPU of compute capability 8), else float32; for the small nets of tables the conversions
+        would cost more than they save. Scores are float32, unless "bf16" is asked for.
+    verbose : int, default 0
+        1 logs every epoch to the module's logger.
+    contamination, random_state
+        See `BaseDetector`.
+
+    Attributes
+    ----------
+    module_ : nn.Module
+        The trained net, on ``device_``.
+    history_ : list of dict
+        Per epoch: ``epoch`` (from 1) and mean ``loss``.
+    """
+
+    max_epochs: int | None = None
+    batch_size: int = 256
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    standardize: bool = True
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    verbose: int = 0
+
+    # ------------------------------------------------------- for subclasses
+
+    @abstractmethod
+    def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
+        """Return a fresh `ScoringModule`, from parameters and shape alone, so that loading can rebuild it."""
+
+    def _check_parameters(self) -> None:
+        self._check_number("max_epochs", int, 1, optional=True)
+        self._check_number("batch_size", int, 1)
+        self._check_number("lr", float, np.finfo(float).tiny)
+        self._check_number("weight_decay", float, 0)
+        for name, allowed in (("device", ("auto", "cpu", "cuda")), ("precision", ("auto", "32", "bf16"))):
+            if getattr(self, name) not in allowed:
+                raise ParameterError(
+                    f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}."
+                )
+
+    # ------------------------------------------------------------------ fit
+
+    def _fit(self, X: Rows) -> None:
+        self.device_ = _resolve_device(self.device)
+        # A detector's randomness is its own: the caller's generators are the same after a fit as before.
+        with torch.random.fork_rng(devices=[self.device_] if self.device_ == "cuda" else []):
+            torch.manual_seed(self.seed_)
+            self.center_, self.scale_ = self._standardisation(X)
+            self.module_ = self._build_module(self.input_shape_).to(self.device_)
+            self._place_standardisation()
+            self._train(X)
+        self.module_.eval()
+
+    def _train(self, X: Rows) -> None:
+        run = _Training(self, X)
+        run.restore()
+        self._monitor.training = True
+        try:
+            while run.epoch < run.n_epochs:
+                run.train_epoch()
+        finally:
+            self._monitor.training = False
+        self.history_ = run.history
+
+    def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return mean and 1/deviation per column or channel, from two passes in float64."""
+        shape = self.input_shape_
+        n_units = shape[0]
+        if not self.standardize:
+            return np.zeros(n_units, np.float32), np.ones(n_units, np.float32)
+        size = max(1, 4_000_000 // math.prod(shape))
+        n_values = len(X) * math.prod(shape[1:])
+
+        def mean_of(power: int, center: NDArray[np.float64]) -> NDArray[np.float64]:
+            total = np.zeros(n_units)
+            for part in batches(len(X), size):
+                x = np.asarray(X[part], np.float64).reshape(-1, n_units, math.prod(shape[1:]))
+                total += ((x - center[:, None]) ** power).sum(axis=(0, 2)) / n_values
+            return total
+
+        center = mean_of(1, np.zeros(n_units))
+        with np.errstate(over="ignore"):
+            deviation = np.sqrt(mean_of(2, center))
+        # A constant column says nothing; one whose square overflows is squeezed to where nothing overflows.
+        tiny = np.finfo(np.float32).tiny
+        deviation = np.where(deviation > tiny, np.minimum(deviation, np.finfo(np.float32).max), 1.0)
+        limit = np.finfo(np.float32).max
+        return np.clip(center, -limit, limit).astype(np.float32), (1 / deviation).astype(np.float32)
+
+    def _place_standardisation(self) -> None:
+        per_unit = (-1,) + (1,) * (len(self.input_shape_) - 1)
+        self._center = torch.from_numpy(self.center_).view(per_unit).to(self.device_)
+        self._inverse_scale = torch.from_numpy(self.scale_).view(per_unit).to(self.device_)
+
+    def _standardised(self, x: Tensor) -> Tensor:
+        x = x.to(self.device_)
+        if not self.standardize:
+            return x
+        return ((x - self._center) * self._inverse_scale).clamp_(-_MAX_ABS, _MAX_ABS)
+
+    def _autocast(self, *, scoring: bool = False) -> AbstractContextManager[Any]:
+        asked = self.precision == "bf16"
+        if asked or (not scoring and self.precision == "auto" and self._bf16_pays()):
+            return torch.autocast(self.device_, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def _bf16_pays(self) -> bool:
+        if len(self.input_shape_) != 3:
+            return False
+        if self.device_ == "cuda":
+            return torch.cuda.get_device_capability()[0] >= 8
+        return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+    # ---------------------------------------------------------------- score
+
+    def _score(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        return self._map_batches(x, self._module_score)
+
+    def _module_score(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.module_.score(x)  # type: ignore[operator]
+        return scores
+
+    def _map_batches(self, x: NDArray[Any], function: Any) -> NDArray[np.float64]:
+        """Apply a function of the standardised batch row-wise, without gradients."""
+        size = max(1, _SCORE_BATCH_VALUES[len(self.input_shape_)] // math.prod(self.input_shape_))
+        parts = []
+        with torch.inference_mode(), self._autocast(scoring=True):
+            for part in batches(len(x), size):
+                result = function(self._standardised(_to_tensor(x[part])))
+                parts.append(result.double().cpu().numpy())
+        return np.concatenate(parts)
+
+    # ---------------------------------------------------------------- state
+
+    def _learned_state(self) -> State:
+        arrays = {
+            f"module.{name}": tensor.cpu().numpy() for name, tensor in self.module_.state_dict().items()
+        }
+        return {}, arrays | {"center": self.center_, "scale": self.scale_}
+
+    def _restore(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        self.device_ = _resolve_device(self.device)
+        self.center_, self.scale_ = arrays["center"], arrays["scale"]
+        with torch.random.fork_rng(devices=[]):
+            self.module_ = self._build_module(self.input_shape_)
+        prefix = "module."
+        state = {
+            n.removeprefix(prefix): torch.from_numpy(a) for n, a in arrays.items() if n.startswith(prefix)
+        }
+        self.module_.load_state_dict(state)
+        self.module_.to(self.device_).eval()
+        self._place_standardisation()
+        self.history_ = []
+
+
+class _Training:
+    """One run of the training loop: where it is, and how that is saved and taken up again.
+
+    The order of rows is drawn anew each epoch from (seed, epoch), and the generator that dropout and the
+    like draw from is part of the checkpoint, so that a resumed run takes the very same steps.
+    """
+
+    def __init__(self, detector: DeepDetector, X: Rows) -> None:
+        self.detector = detector
+        self.monitor = detector._monitor
+        self.module = detector.module_
+        self.take = _row_taker(X)
+        self.n_rows = len(X)
+        self.batch_size = min(detector.batch_size, self.n_rows)
+        self.n_steps = math.ceil(self.n_rows / self.batch_size)
+        if self.n_steps > 1 and self.n_rows % self.batch_size == 1:
+            self.n_steps -= 1  # a last batch of one row joins its neighbour: batch norm needs two
+        default = min(_MAX_DEFAULT_EPOCHS, math.ceil(_DEFAULT_STEPS / self.n_steps))
+        self.n_epochs = detector.max_epochs or default
+        self.optimizer = torch.optim.Adam(
+            self.module.parameters(), lr=detector.lr, weight_decay=detector.weight_decay, fused=True
+        )
+        self.epoch, self.step = 0, 0
+        self.loss_sum = torch.zeros((), device=detector.device_)
+        self.history: list[dict[str, float]] = []
+        self.last_save = self.last_progress = time.monotonic()
+
+    def train_epoch(self) -> None:
+        """Take the steps of one epoch that are still to be taken."""
+        self.module.train()
+        seed = (self.detector.seed_ * 1_000_003 + self.epoch) % 2**63
+        order = torch.randperm(self.n_rows, generator=torch.Generator().manual_seed(seed))
+        if self.step == 0:
+            torch.manual_seed(seed)
+        while self.step < self.n_steps:
+            start = self.step * self.batch_size
+            end = self.n_rows if self.step == self.n_steps - 1 else start + self.batch_size
+            # In rising order a file is read in one direction, and sums do not depend on where rows come from.
+            self.loss_sum += self._step(order[start:end].sort().values)
+            self.step += 1
+            self._look_up()
+        self._end_epoch()
+
+    def _step(self, rows: Tensor) -> Tensor:
+        detector = self.detector
+        x = detector._standardised(self.take(rows))
+        self.optimizer.zero_grad(set_to_none=True)
+        with detector._autocast():
+            loss: Tensor = self.module.loss(x)  # type: ignore[operator]
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return loss.detach()
+
+    def _look_up(self) -> None:
+        """Between two steps: report, keep a checkpoint, stop if asked to."""
+        now = time.monotonic()
+        if now - self.last_progress > _PROGRESS_SECONDS:
+            self.last_progress = now
+            done = (self.epoch + self.step / self.n_steps) / self.n_epochs
+            self.monitor.progress(self.epoch + 1, self.n_epochs, done, float(self.loss_sum) / self.step)
+        if self.monitor.stop_requested:
+            self.save()
+            raise KeyboardInterrupt
+        if now - self.last_save > _CHECKPOINT_SECONDS:
+            self.save()
+
+    def _end_epoch(self) -> None:
+        loss = float(self.loss_sum) / self.n_steps
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss of {type(self.detector).__name__} became {loss} in epoch {self.epoch + 1} with "
+                f"lr={self.detector.lr:g}; try a smaller lr."
+            )
+        self.epoch, self.step = self.epoch + 1, 0
+        self.loss_sum.zero_()
+        self.history.append({"epoch": self.epoch, "loss": loss})
+        if self.detector.verbose:
+            _log_epoch(self.detector, self.epoch, self.n_epochs, loss)
+        self.monitor.progress(self.epoch, self.n_epochs, self.epoch / self.n_epochs, loss)
+        # An epoch of milliseconds is not worth a write to disk each.
+        if self.epoch < self.n_epochs and time.monotonic() - self.last_save > 1:
+            self.save()
+
+    def save(self) -> None:
+        """Keep the whole state of the run in the monitor's checkpoint, if it has one."""
+        self.last_save = time.monotonic()
+        if self.monitor.checkpoint is None:
+            return
+        arrays = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            arrays |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
+        arrays |= {"rng": torch.get_rng_state(), "loss_sum": self.loss_sum}
+        values = {"epoch": self.epoch, "step": self.step, "history": self.history}
+        self.monitor.checkpoint.save(values, {name: tensor.cpu().numpy() for name, tensor in arrays.items()})
+
+    def restore(self) -> None:
+        """Go on from the monitor's checkpoint, if there is one and it is wanted."""
+        checkpoint = self.monitor.checkpoint
+        if checkpoint is None or not self.monitor.resume or (saved := checkpoint.load()) is None:
+            return
+        values, arrays = saved
+        self.epoch, self.step, self.history = values["epoch"], values["step"], values["history"]
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        torch.set_rng_state(tensors["rng"])
+        self.loss_sum.copy_(tensors["loss_sum"])
+        self.module.load_state_dict(_below("module.", tensors))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _below("optimizer.", tensors).items():
+            index, _, moment = name.partition(".")
+            moments.setdefault(int(index), {})[moment] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        checkpoint.resumed_from_epoch = self.epoch
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _to_tensor(x: NDArray[Any]) -> Tensor:
+    limit = np.finfo(np.float32).max
+    if x.dtype.itemsize > 4:
+        x = np.clip(x, -limit, limit)
+    return torch.from_numpy(np.require(x, np.float32, ["C", "W"]))
+
+
+def _row_taker(X: Rows) -> Any:
+    """Return a function from row numbers to a batch: from one tensor in memory, or read batch by batch."""
+    if isinstance(X, np.ndarray) and not isinstance(X, np.memmap) and X.size * 4 <= _IN_MEMORY_BYTES:
+        everything = _to_tensor(X)
+        return lambda rows: everything[rows]
+    return lambda rows: _to_tensor(np.asarray(X[rows.numpy()]))
+
+
+def _resolve_device(device: str) -> str:
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ParameterError("device is 'cuda', but torch sees no GPU; use device='auto' or 'cpu'.")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def _log_epoch(detector: DeepDetector, epoch: int, n_epochs: int, loss: float) -> None:
+    import logging
+
+    logging.getLogger(__name__).info(
+        "%s: epoch %d of %d, loss %.4g", type(detector).__name__, epoch, n_epochs, loss
+    )

@@ -1,0 +1,1 @@
+"""One file per method; `dross.registry` lists them by name."""

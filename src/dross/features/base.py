@@ -1,0 +1,73 @@
+"""What turns a source's rows into numbers, and a score back into reasons."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from dross.base import BaseDetector
+    from dross.sources.base import RowSource, Source
+
+__all__ = ["Explanations", "Features", "State"]
+
+State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+"""What is saved of a fitted object: JSON-able values, and arrays by name."""
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """Why some rows are scored as they are.
+
+    ``reasons`` has one sentence per row, the strongest reason first. ``heatmaps`` is ``(m, h, w)`` for
+    images (higher = adds more to the score; one scale for the data set), None otherwise.
+    """
+
+    reasons: list[str]
+    heatmaps: NDArray[np.float32] | None = None
+
+
+class Features(ABC):
+    """Fitted on a source; transforms any source of the same kind, and explains a detector's score.
+
+    Attributes
+    ----------
+    feature_owner : list of str
+        For each feature the source column (or term, or pixel) it was made from.
+    notes : list of str
+        What was done and what was dropped, for the user.
+    description : dict
+        JSON-able account for summary.json (per column: what it was taken for, what it became).
+    """
+
+    feature_owner: list[str]
+    notes: list[str]
+    description: dict[str, Any]
+
+    @abstractmethod
+    def fit(self, source: Source) -> Self: ...
+
+    @abstractmethod
+    def transform(self, source: Source) -> NDArray[np.float32] | RowSource:
+        """Return ``(n, d)`` float32, or rows ``(n, c, h, w)`` for images."""
+
+    @abstractmethod
+    def explain(
+        self,
+        detector: BaseDetector,
+        source: Source,
+        X: NDArray[np.float32] | RowSource,
+        rows: NDArray[np.int64],
+    ) -> Explanations:
+        """Explain the scores of a few rows of ``source`` (``X`` is its transform)."""
+
+    @abstractmethod
+    def get_state(self) -> State: ...
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self: ...

@@ -1,0 +1,262 @@
+"""A fitted model: what is saved, loaded, and scores raw files, frames and arrays."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dross import registry
+from dross.base import BaseDetector
+from dross.errors import ModelFileError, ParameterError
+from dross.features.base import Features
+from dross.model_file import read_model_file, write_model_file
+from dross.sources import open_source
+from dross.sources.base import ReadOptions, Source, Unreadable
+
+__all__ = ["FEATURES", "Model", "Scored", "explain_rows", "load", "rank_of", "versions"]
+
+FEATURES = {
+    "table": "dross.features.table_encoder:TableEncoder",
+    "image": "dross.features.image_scaler:ImageScaler",
+    "text": "dross.features.tfidf:TfidfFeatures",
+}
+"""Family of sources -> "module:Class" of the features that take it."""
+
+MAX_EXPLAINED = 10_000
+"""Reasons cost some dozen scorings a row; beyond this many, only the most anomalous rows get them."""
+
+_READ_OPTIONS = ("id_column", "text_column", "ignore_columns", "array", "image_size", "channels")
+
+
+def features_class(family: str) -> type[Features]:
+    """Return the class of features for a family of sources."""
+    module, _, attribute = FEATURES[family].partition(":")
+    found: type[Features] = getattr(import_module(module), attribute)
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    packages = ("dross", "numpy", "scipy", "scikit-learn", "torch", "pyarrow")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
+
+
+def rank_of(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return 1 for the highest score, 2 for the next; ties in input order."""
+    rank = np.empty(len(scores), np.int64)
+    rank[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
+    return rank
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of new rows, in input order; unreadable items are not among them.
+
+    ``labels``: 1 = anomaly. ``reasons``: None for rows not flagged.
+    """
+
+    ids: NDArray[Any]
+    anomaly_scores: NDArray[np.float64]
+    labels: NDArray[np.int8]
+    rank: NDArray[np.int64]
+    reasons: list[str | None]
+    unreadable: list[Unreadable]
+    notes: list[str]
+
+
+@dataclass
+class Model:
+    """Features, detector and threshold that were fitted together.
+
+    Parameters
+    ----------
+    family
+        What it takes: "table", "image" or "text".
+    detector_name
+        The detector's name in the registry.
+    features, detector
+        The fitted objects.
+    options
+        How its data was read: columns left out, size of images.
+    score_quantiles
+        ``(k,)`` quantiles of the training scores at evenly spaced shares of rows, for new thresholds.
+    about
+        JSON-able facts for `dross inspect`: versions, when and from what it was made.
+    """
+
+    family: str
+    detector_name: str
+    features: Features
+    detector: BaseDetector
+    options: ReadOptions
+    score_quantiles: NDArray[np.float64]
+    about: dict[str, Any]
+
+    @property
+    def threshold(self) -> float:
+        """Rows with a higher score are anomalies."""
+        return -float(self.detector.offset_)
+
+    def threshold_for(self, contamination: float | None) -> float:
+        """Return the threshold above which the given share of the training rows lies."""
+        if contamination is None:
+            return self.threshold
+        if not 0 < contamination <= 0.5:
+            raise ParameterError(f"contamination is {contamination}; a share must lie in (0, 0.5].")
+        return float(np.quantile(self.score_quantiles, 1 - contamination))
+
+    def anomaly_score(self, data: Any) -> NDArray[np.float64]:
+        """Return the scores of a path, frame or array, one per readable row, higher = more anomalous."""
+        return self._scores_of(self.open(data))[1]
+
+    def score(self, data: Any, *, contamination: float | None = None) -> Scored:
+        """Score new data with ids, flags and reasons.
+
+        Parameters
+        ----------
+        data
+            A path, frame or array like the one the model was fitted on; one row or one image is enough.
+        contamination
+            Move the threshold to this share of the *training* rows; None keeps the fitted one.
+        """
+        threshold = self.threshold_for(contamination)
+        source = self.open(data)
+        X, scores = self._scores_of(source)
+        labels = (scores > threshold).astype(np.int8)
+        rank = rank_of(scores)
+        rows = np.flatnonzero(labels)
+        rows = rows[np.argsort(rank[rows])][:MAX_EXPLAINED]
+        reasons, _ = explain_rows(self.features, self.detector, source, X, rows)
+        return Scored(
+            source.ids,
+            scores,
+            labels,
+            rank,
+            reasons,
+            source.unreadable,
+            [*source.notes, *self.features.notes],
+        )
+
+    def open(self, data: Any) -> Source:
+        """Open new data the way the training data was read."""
+        source = open_source(data, self.options)
+        if source.family != self.family:
+            raise ModelFileError(
+                f"The model was fitted on {_plural(self.family)}, {source.name} is {source.kind}."
+            )
+        return source
+
+    def save(self, path: str | Path) -> None:
+        """Write a model file (see `dross.model_file`)."""
+        feature_values, feature_arrays = self.features.get_state()
+        detector_values, detector_arrays = self.detector.get_state()
+        options = {name: getattr(self.options, name) for name in _READ_OPTIONS}
+        values = {
+            "family": self.family,
+            "detector": {
+                "name": self.detector_name,
+                "parameters": _parameters(self.detector),
+                **detector_values,
+            },
+            "features": feature_values,
+            "options": options | {"ignore_columns": list(self.options.ignore_columns)},
+            "about": self.about,
+        }
+        arrays = {"score_quantiles": self.score_quantiles}
+        arrays |= {f"features/{name}": array for name, array in feature_arrays.items()}
+        arrays |= {f"detector/{name}": array for name, array in detector_arrays.items()}
+        write_model_file(Path(path), values, arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a model file; nothing in it is executed.
+
+        Raises
+        ------
+        ModelFileError, InputError
+            See `dross.model_file.read_model_file`.
+        """
+        values, arrays = read_model_file(Path(path))
+        try:
+            return cls._from_file(values, arrays)
+        except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+            raise ModelFileError(f"{path} is damaged: {type(error).__name__} {error}.") from None
+
+    @classmethod
+    def _from_file(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        family, about = values["family"], values["detector"]
+        if family not in FEATURES or about["name"] not in registry.DETECTORS:
+            raise ModelFileError(f"The model file names unknown parts: {family!r}, {about['name']!r}.")
+        parameters = {k: tuple(v) if isinstance(v, list) else v for k, v in about["parameters"].items()}
+        build: Any = registry.get(about["name"])
+        detector = build(**parameters)
+        detector.set_state(about, _below("detector/", arrays))
+        options = values["options"]
+        return cls(
+            family=family,
+            detector_name=about["name"],
+            features=features_class(family).from_state(values["features"], _below("features/", arrays)),
+            detector=detector,
+            options=ReadOptions(**options | {"ignore_columns": tuple(options["ignore_columns"])}),
+            score_quantiles=arrays["score_quantiles"],
+            about=values["about"],
+        )
+
+    def _scores_of(self, source: Source) -> tuple[Any, NDArray[np.float64]]:
+        X = self.features.transform(source)
+        return X, self.detector.anomaly_score(X)
+
+
+def load(path: str | Path) -> Model:
+    """Load a model that `dross find` or `Model.save` wrote; see `Model.load`."""
+    return Model.load(path)
+
+
+def explain_rows(
+    features: Features, detector: BaseDetector, source: Source, X: Any, rows: NDArray[np.int64]
+) -> tuple[list[str | None], dict[int, NDArray[np.float32]]]:
+    """Return a reason for each row asked for, None for the others, and heat maps by row (images)."""
+    reasons: list[str | None] = [None] * len(source)
+    if not len(rows):
+        return reasons, {}
+    explained = features.explain(detector, source, X, rows)
+    for row, reason in zip(rows, explained.reasons, strict=True):
+        reasons[row] = reason
+    if explained.heatmaps is None:
+        return reasons, {}
+    return reasons, dict(zip(rows.tolist(), explained.heatmaps, strict=True))
+
+
+def options_of(source_options: ReadOptions, features: Features) -> ReadOptions:
+    """Return how new data is read: as the training data was, without labels, at the fitted image size."""
+    return replace(
+        source_options,
+        kind="auto",
+        label_column=None,
+        anomaly_value=None,
+        cache_dir=None,
+        ignore_columns=(*source_options.ignore_columns, *filter(None, [source_options.label_column])),
+        image_size=getattr(features, "image_size", None),
+        channels=getattr(features, "channels", None),
+    )
+
+
+def _parameters(detector: BaseDetector) -> dict[str, Any]:
+    """Return the constructor's parameters; a generator in place of a seed becomes the seed drawn from it."""
+    parameters: Mapping[str, Any] = {f.name: getattr(detector, f.name) for f in fields(detector)}
+    return dict(parameters) | {"random_state": detector.seed_}
+
+
+def _below(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _plural(family: str) -> str:
+    return {"table": "tables", "image": "images", "text": "texts"}[family]

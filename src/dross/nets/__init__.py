@@ -1,0 +1,1 @@
+"""Plain torch modules, usable on their own."""

@@ -1,0 +1,360 @@
+"""The main job as one function: data in, findings out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dross import metrics, registry
+from dross.auto import choose_detector
+from dross.base import BaseDetector, batches
+from dross.checkpoint import Checkpoint
+from dross.errors import InputError, ParameterError
+from dross.features.base import Features
+from dross.findings import Findings, TopFinding
+from dross.model import MAX_EXPLAINED, Model, explain_rows, features_class, options_of, rank_of, versions
+from dross.monitor import Monitor
+from dross.sources import open_source
+from dross.sources.base import Kind, ReadOptions, Source
+
+__all__ = ["find"]
+
+_QUANTILES = 10_001
+_TEXT_LENGTH = 600
+_HASH_VALUES = 4_000_000
+
+
+def find(
+    data: Any,
+    *,
+    detector: str | BaseDetector = "auto",
+    parameters: Mapping[str, Any] | None = None,
+    contamination: float | Literal["auto"] = "auto",
+    id_column: str | None = None,
+    text_column: str | None = None,
+    ignore_columns: Sequence[str] = (),
+    label_column: str | None = None,
+    anomaly_value: str | None = None,
+    kind: Kind | Literal["auto"] = "auto",
+    array: str | None = None,
+    image_size: int | None = None,
+    epochs: int | None = None,
+    random_state: int = 0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    precision: Literal["auto", "32", "bf16"] = "auto",
+    top: int = 20,
+    checkpoint_folder: str | Path | None = None,
+    resume: bool = False,
+    expected_key: str | None = None,
+    monitor: Monitor | None = None,
+) -> Findings:
+    """Find what does not belong in unlabelled, uncleaned data.
+
+    Parameters
+    ----------
+    data : str, Path, array or frame
+        A table, a folder or archive of images or texts, an array ``(n, d)`` or ``(n, c, h, w)``, or a
+        pandas, polars or Arrow frame.
+    detector : str or BaseDetector, default "auto"
+        A registered name, a detector to fit, or "auto": chosen by kind and size (see `dross.auto`).
+    parameters : mapping, optional
+        The detector's own parameters by name.
+    contamination : "auto" or float in (0, 0.5], default "auto"
+        Share of anomalies of the total; "auto" estimates it, with an interval.
+    id_column, text_column, ignore_columns, label_column, anomaly_value, kind, array, image_size
+        How to read; see `dross.sources.base.ReadOptions`. Labels are taken out before anything is fitted
+        and only add metrics.
+    epochs : int, optional
+        Passes of a trained detector over the rows.
+    random_state : int, default 0
+        The seed; equal seeds give equal scores.
+    device, precision
+        Of trained detectors; see `dross.deep.DeepDetector`.
+    top : int, default 20
+        How many of the most anomalous rows are explained and shown, flagged or not.
+    checkpoint_folder : path, optional
+        Where training keeps its state, None to keep none.
+    resume : bool, default False
+        Go on from the state in ``checkpoint_folder``.
+    expected_key : str, optional
+        Hash of data and parameters that the run must have; another raises before anything is fitted.
+    monitor : Monitor, optional
+        Told of stages and progress.
+
+    Returns
+    -------
+    Findings
+
+    Raises
+    ------
+    InputError, ParameterError
+        With one sentence that says what was got and what is needed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(500, 3))
+    >>> X[7] = [0.0, 9.0, 0.0]
+    >>> findings = find(X)
+    >>> findings.top[0].id, findings.top[0].reason.split(" = ")[0]
+    (7, '1')
+    """
+    monitor = monitor or Monitor()
+    clock = _Clock(monitor)
+    options = ReadOptions(
+        kind=kind,
+        id_column=id_column,
+        text_column=text_column,
+        ignore_columns=tuple(ignore_columns),
+        label_column=label_column,
+        anomaly_value=anomaly_value,
+        array=array,
+        image_size=image_size,
+    )
+    if top < 0:
+        raise ParameterError(f"top is {top}; it must be at least 0.")
+    clock.start("reading")
+    source = open_source(data, options)
+    clock.start("encoding")
+    features = features_class(source.family)().fit(source)
+    X = features.transform(source)
+
+    fitted = _build_detector(
+        detector,
+        source.family,
+        X.shape,
+        dict(parameters or {}),
+        {"contamination": contamination, "random_state": random_state},
+        {"max_epochs": epochs, "device": device, "precision": precision},
+    )
+    name = _name_of(fitted)
+    key = _fingerprint(X, fitted)
+    if expected_key is not None and expected_key != key:
+        raise InputError("The folder holds the result of other data or parameters; --force replaces it.")
+    if checkpoint_folder is not None:
+        monitor.checkpoint = Checkpoint(Path(checkpoint_folder), key)
+        monitor.resume = resume
+    clock.start("fitting")
+    try:
+        fitted.set_monitor(monitor).fit(X)
+    finally:
+        fitted.set_monitor(Monitor())
+    clock.start("explaining")
+    model = _model(source, options, features, fitted, name)
+    findings = _findings(source, model, X, top)
+    clock.stop()
+    findings.summary |= {"key": key, "seed": random_state, "seconds": clock.seconds}
+    if monitor.checkpoint is not None:
+        findings.summary["resumed_from_epoch"] = monitor.checkpoint.resumed_from_epoch
+    return findings
+
+
+def _build_detector(
+    detector: str | BaseDetector,
+    family: str,
+    shape: tuple[int, ...],
+    parameters: dict[str, Any],
+    shared: dict[str, Any],
+    deep: dict[str, Any],
+) -> BaseDetector:
+    """Return an unfitted detector with the user's parameters; those of training only where there is one."""
+    if isinstance(detector, BaseDetector):
+        return detector.__class__(**detector.get_params())
+    name = choose_detector(family, shape) if detector == "auto" else detector
+    cls = registry.get(name)
+    known = {f.name for f in fields(cls)}
+    if unknown := sorted(set(parameters) - known):
+        raise ParameterError(f"{name} has no parameter {unknown[0]!r}; it has {', '.join(sorted(known))}.")
+    if deep["max_epochs"] is not None and "max_epochs" not in known:
+        raise ParameterError(
+            f"{name} is not trained in epochs; leave --epochs out or choose a deep detector."
+        )
+    return cls(**shared | {k: v for k, v in deep.items() if k in known} | parameters)
+
+
+def _name_of(detector: BaseDetector) -> str:
+    """Return a detector's registered name."""
+    place = f"{type(detector).__module__}:{type(detector).__name__}"
+    for name, registered in registry.DETECTORS.items():
+        if registered == place:
+            return name
+    raise ParameterError(
+        f"{type(detector).__name__} is not registered in dross.registry, so it cannot be saved."
+    )
+
+
+def _fingerprint(X: Any, detector: BaseDetector) -> str:
+    """Return a hash of the encoded data and everything that decides the scores."""
+    digest = hashlib.sha256()
+    size = max(1, _HASH_VALUES // int(np.prod(X.shape[1:])))
+    for part in batches(len(X), size):
+        digest.update(np.asarray(X[part]).tobytes())
+    parameters = {k: v for k, v in detector.get_params().items() if k not in ("verbose", "device")}
+    about = {
+        "shape": X.shape,
+        "detector": type(detector).__name__,
+        "parameters": parameters,
+        "versions": versions(),
+    }
+    digest.update(json.dumps(about, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def _model(
+    source: Source, options: ReadOptions, features: Features, detector: BaseDetector, name: str
+) -> Model:
+    return Model(
+        family=source.family,
+        detector_name=name,
+        features=features,
+        detector=detector,
+        options=options_of(options, features),
+        score_quantiles=np.quantile(detector.anomaly_scores_, np.linspace(0, 1, _QUANTILES)),
+        about={
+            "versions": versions(),
+            "fitted_on": {"name": source.name, "kind": source.kind, "rows": len(source)},
+            "features": features.description,
+            "share": _share(detector),
+        },
+    )
+
+
+def _share(detector: BaseDetector) -> dict[str, Any]:
+    estimate = detector.share_estimate_
+    low, high = detector.contamination_interval_
+    about: dict[str, Any] = {"value": detector.contamination_, "interval": [low, high], "level": 0.9}
+    if estimate is None:
+        return about | {"source": "given", "separated": True, "message": "The share was given."}
+    return about | {"source": "estimated", "separated": estimate.separated, "message": estimate.message}
+
+
+def _findings(source: Source, model: Model, X: Any, top: int) -> Findings:
+    detector = model.detector
+    scores = detector.anomaly_scores_
+    labels = (scores > model.threshold).astype(np.int8)
+    rank = rank_of(scores)
+    shown = np.argsort(rank)[: max(top, min(int(labels.sum()), MAX_EXPLAINED))]
+    reasons, heatmaps = explain_rows(model.features, detector, source, X, shown)
+    share = _share(detector)
+    notes = [*source.notes, *model.features.notes]
+    if labels.sum() > len(shown):
+        notes.append(f"Reasons are given for the {len(shown)} most anomalous of {labels.sum()} flagged rows.")
+    findings = Findings(
+        ids=source.ids,
+        anomaly_scores=scores,
+        labels=labels,
+        rank=rank,
+        reasons=reasons,
+        contamination=detector.contamination_,
+        contamination_interval=detector.contamination_interval_,
+        separated=share["separated"],
+        threshold=model.threshold,
+        detector=model.detector_name,
+        history=getattr(detector, "history_", []),
+        kind=source.kind,
+        name=source.name,
+        notes=notes,
+        unreadable=source.unreadable,
+        top=[],
+        summary=_summary(source, model, share, labels, notes),
+        model=model,
+        source=source,
+    )
+    findings.top = _top(findings, source, shown[: max(top, 1)] if top else shown[:0], heatmaps)
+    if source.labels is not None:
+        findings.metrics = metrics.evaluate(source.labels, scores, labels.astype(bool))
+        findings.summary["metrics"] = findings.metrics
+    return findings
+
+
+def _summary(
+    source: Source, model: Model, share: dict[str, Any], labels: NDArray[np.int8], notes: list[str]
+) -> dict[str, Any]:
+    detector = model.detector
+    parameters = {k: v for k, v in detector.get_params().items() if k != "random_state"}
+    return {
+        "name": source.name,
+        "kind": source.kind,
+        "rows": len(source),
+        "flagged": int(labels.sum()),
+        "share": share,
+        "threshold": model.threshold,
+        "detector": model.detector_name,
+        "detector_parameters": parameters,
+        "kept_rows": len(detector.kept_rows_) if hasattr(detector, "kept_rows_") else None,
+        "read": source.facts,
+        "features": model.features.description,
+        "notes": notes,
+        "unreadable": [{"id": item.id, "reason": item.reason} for item in source.unreadable],
+        "device": getattr(detector, "device_", "cpu"),
+        "precision": getattr(detector, "precision", None),
+        "history": getattr(detector, "history_", []),
+        "resumed_from_epoch": None,
+        "command": None,
+        "versions": versions(),
+        "checksums": {},
+    }
+
+
+def _top(
+    findings: Findings, source: Source, rows: NDArray[np.int64], heatmaps: dict[int, NDArray[np.float32]]
+) -> list[TopFinding]:
+    if not len(rows):
+        return []
+    originals: pa.Table = source.take(rows)
+    found = []
+    for place, row in enumerate(rows.tolist()):
+        cells = {name: originals.column(name)[place].as_py() for name in originals.column_names}
+        identity = source.ids[row]
+        found.append(
+            TopFinding(
+                id=int(identity) if isinstance(identity, np.integer) else str(identity),
+                rank=int(findings.rank[row]),
+                anomaly_score=float(findings.anomaly_scores[row]),
+                is_anomaly=bool(findings.labels[row]),
+                reason=findings.reasons[row],
+                cells=cells if source.family == "table" else None,
+                image=_thumbnail(source, row) if source.family == "image" else None,
+                heatmap=heatmaps.get(row),
+                text=source.read([row])[0][:_TEXT_LENGTH] if source.family == "text" else None,  # type: ignore[attr-defined]
+            )
+        )
+    return found
+
+
+def _thumbnail(source: Source, row: int) -> NDArray[np.uint8]:
+    """Return an image for the report; values that are no bytes are spread over them, per image."""
+    image: NDArray[Any] = source.rows[np.array([row])][0]  # type: ignore[attr-defined]
+    if image.dtype == np.uint8:
+        return image
+    image = np.nan_to_num(image.astype(np.float64))
+    low, high = image.min(), image.max()
+    return np.asarray((image - low) / (high - low or 1.0) * 255, np.uint8)
+
+
+@dataclass
+class _Clock:
+    """Seconds per stage, told to a monitor as they begin."""
+
+    monitor: Monitor
+    seconds: dict[str, float] = field(default_factory=dict)
+    current: str | None = None
+    since: float = 0.0
+
+    def start(self, stage: str) -> None:
+        self.stop()
+        self.current, self.since = stage, time.perf_counter()
+        self.monitor.stage(stage)
+
+    def stop(self) -> None:
+        if self.current is not None:
+            self.seconds[self.current] = round(time.perf_counter() - self.since, 3)

@@ -1,0 +1,49 @@
+"""Every detector by name: the one list that the command line, tests, docs and loading go through."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from dross.errors import ParameterError
+
+if TYPE_CHECKING:
+    from dross.base import BaseDetector
+
+__all__ = ["DETECTORS", "get"]
+
+DETECTORS: dict[str, str] = {
+    "autoencoder": "dross.detectors.autoencoder:AutoEncoder",
+    "isolation_forest": "dross.detectors.isolation_forest:IsolationForest",
+    "kde": "dross.detectors.kde:KDE",
+    "knn": "dross.detectors.knn:KNN",
+    "lof": "dross.detectors.lof:LOF",
+    "ocsvm": "dross.detectors.ocsvm:OCSVM",
+    "pca": "dross.detectors.pca:PCA",
+    "toll": "dross.detectors.toll:Toll",
+}
+"""Name -> "module:Class"; listing it imports neither torch nor scikit-learn."""
+
+
+def get(name: str) -> type[BaseDetector]:
+    """Return the class of a registered detector.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of that name; the message names the nearest.
+
+    Examples
+    --------
+    >>> get("pca").__name__
+    'PCA'
+    """
+    if name not in DETECTORS:
+        near = difflib.get_close_matches(name, DETECTORS, n=1, cutoff=0.0)
+        raise ParameterError(
+            f"There is no detector {name!r}; did you mean {near[0]!r}? See `dross detectors`."
+        )
+    module, _, attribute = DETECTORS[name].partition(":")
+    detector: type[BaseDetector] = getattr(import_module(module), attribute)
+    return detector

@@ -1,0 +1,115 @@
+"""What is read: tables, arrays, images and texts, each as rows with ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dross.errors import InputError
+from dross.sources.base import ReadOptions, Source
+from dross.sources.recognise import Recognised, recognise
+
+__all__ = ["open_source"]
+
+
+def open_source(data: Any, options: ReadOptions | None = None) -> Source:
+    """Open whatever it is as rows with ids.
+
+    Parameters
+    ----------
+    data
+        A path (str or Path) to a file, folder or archive; an array ``(n, d)``, ``(n, h, w)`` or
+        ``(n, c, h, w)``; or a pandas, polars or pyarrow table.
+    options
+        How to read; by default everything is found out.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read; the message says what was got and what is needed.
+
+    Examples
+    --------
+    >>> source = open_source(np.zeros((6, 2)))
+    >>> source.kind, len(source), source.columns
+    ('array', 6, ['0', '1'])
+    """
+    options = options or ReadOptions()
+    if isinstance(data, (str, Path)):
+        return _open_path(Path(data), options)
+    if isinstance(data, np.ndarray):
+        from dross.sources.arrays import array_source
+
+        _check_forced(Recognised("array", "npy"), options, "the array")
+        return array_source(data, "array", options)
+    from dross.sources.frames import frame_source
+    from dross.sources.tables import find_column
+
+    _check_forced(Recognised("table", "arrow"), options, "the table")
+    table = frame_source(data, options)
+    if options.text_column is None:
+        return table
+    from dross.sources.text import text_column
+
+    return text_column(table, find_column(options.text_column, table.columns), options)
+
+
+def _open_path(path: Path, options: ReadOptions) -> Source:
+    found = recognise(path)
+    kind = _check_forced(found, options, str(path))
+    if kind == "array":
+        from dross.sources.arrays import open_array
+
+        return open_array(path, found.format, options)
+    if kind == "image":
+        from dross.sources.images import open_images
+
+        return open_images(path, options)
+    if kind == "table":
+        return _open_table(path, found, options)
+    from dross.sources.text import open_text
+
+    return open_text(path, options)
+
+
+def _open_table(path: Path, found: Recognised, options: ReadOptions) -> Source:
+    from dross.sources.tables import find_column, open_table
+
+    table = open_table(path, found.format, options)
+    if options.text_column is None:
+        return table
+    from dross.sources.text import text_column
+
+    return text_column(table, find_column(options.text_column, table.columns), options)
+
+
+def _names_columns(options: ReadOptions) -> bool:
+    return bool(options.id_column or options.label_column or options.text_column or options.ignore_columns)
+
+
+def _check_forced(found: Recognised, options: ReadOptions, what: str) -> str:
+    """Return the kind to read as: the recognised one, or the forced one where the format allows it."""
+    by_format = {
+        "delimited": {"table", "text"},
+        "jsonl": {"table", "text"},
+        "lines": {"table", "text"},
+        "folder": {"image", "text"},
+        "zip": {"image", "text"},
+        "tar": {"image", "text"},
+        "npy": {"array", "table", "image"},
+        "npz": {"array", "table", "image"},
+        "image": {"image"},
+    }
+    allowed = by_format.get(found.format, {"table"})
+    if options.kind == "auto":
+        # a column can only be named of a table, whatever the file looks like
+        return (
+            "table" if _names_columns(options) and "table" in allowed and found.kind == "text" else found.kind
+        )
+    if options.kind == "text" and options.text_column is not None and "table" in allowed:
+        return "table"
+    if options.kind not in allowed:
+        raise InputError(f"{what} cannot be read as {options.kind}: it is {found.kind} ({found.format}).")
+    return "array" if found.format in ("npy", "npz") else options.kind

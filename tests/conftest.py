@@ -1,0 +1,20 @@
+"""Shared fixtures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the larger data sets, named by DROSS_DATA; CI fails on the skip."""
+    folder = os.environ.get("DROSS_DATA")
+    if not folder:
+        pytest.skip("DROSS_DATA is not set: it names the folder of the larger data sets")
+    path = Path(folder).resolve()
+    if not path.is_dir():
+        pytest.fail(f"DROSS_DATA names {path}, which is no folder")
+    return path
