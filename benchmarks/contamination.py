@@ -18,7 +18,8 @@ import platform
 import re
 import tarfile
 import time
-from collections import Counter
+import warnings
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
@@ -33,6 +34,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.neural_network import MLPRegressor
@@ -57,11 +59,16 @@ def isolation_forest(X: Array, seed: int) -> Array:
 
 
 def knn(X: Array, seed: int) -> Array:
-    return NearestNeighbors(n_neighbors=5).fit(X).kneighbors()[0][:, -1]
+    return NearestNeighbors(n_neighbors=5, algorithm=_search(X)).fit(X).kneighbors()[0][:, -1]
 
 
 def lof(X: Array, seed: int) -> Array:
-    return -LocalOutlierFactor(20).fit(X).negative_outlier_factor_
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # KDD's duplicate rows
+        return -LocalOutlierFactor(20, algorithm=_search(X)).fit(X).negative_outlier_factor_
+
+
+def _search(X: Array) -> str:
+    return "kd_tree" if X.shape[1] <= 4 else "brute"  # the same neighbours, sooner
 
 
 def mahalanobis(X: Array, seed: int) -> Array:
@@ -77,8 +84,10 @@ def pca(X: Array, seed: int) -> Array:
 def autoencoder(X: Array, seed: int) -> Array:
     Z = scale(X)
     code = max(1, X.shape[1] // 2)
-    model = MLPRegressor((), activation="tanh", max_iter=20, random_state=seed, learning_rate_init=0.003)
-    model.set_params(hidden_layer_sizes=(32, code, 32)).fit(Z, Z)
+    model = MLPRegressor(hidden_layer_sizes=(32, code, 32), activation="tanh", learning_rate_init=0.003)
+    model.set_params(max_iter=20, random_state=seed)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # a fixed, short training
+        model.fit(Z, Z)
     return ((model.predict(Z) - Z) ** 2).mean(axis=1)
 
 
@@ -294,13 +303,15 @@ def class_jobs(
 
 def run(folder: Path, jobs: int) -> dict[str, Any]:
     started = time.perf_counter()
-    running: list[Future[dict[str, Any]]] = []
+    cells: list[dict[str, Any]] = []
+    running: deque[Future[dict[str, Any]]] = deque()
     with ProcessPoolExecutor(jobs) as pool:
         for job in chain(clean_jobs(), mixture_jobs(), real_jobs(folder)):
-            while sum(not one.done() for one in running) > 2 * jobs:  # few draws in memory at a time
-                time.sleep(0.05)
             running.append(pool.submit(measure, *job))
-        cells = [one.result() for one in running]
+            if len(running) > 3 * jobs:  # few draws in memory at a time
+                cells.append(running.popleft().result())
+                print(f"{len(cells)} cells, {time.perf_counter() - started:.0f} s", end="\r", flush=True)
+        cells += [one.result() for one in running]
     rng = np.random.default_rng(0)
     million = np.concatenate([rng.normal(size=950_000), rng.normal(20, 1, size=50_000)])
     begin = time.perf_counter()
@@ -369,8 +380,12 @@ def table(cells: list[dict[str, Any]], group: str) -> str:
     joined: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for cell in cells:
         if cell["group"] == group:
-            data = "ten digits" if group == "clean digit" else re.sub(r" x \d+$", "", cell["data"])
-            joined.setdefault((data, cell["detector"].replace("_", " ")), []).extend(cell["draws"])
+            data, detector = cell["data"], cell["detector"].replace("_", " ")
+            if group == "clean":
+                data, detector = re.sub(r" x \d+$", " rows", data), "all six"
+            elif group == "clean digit":
+                data = "each digit"
+            joined.setdefault((data, detector), []).extend(cell["draws"])
     heads = ["data", "detector", *(COLUMNS[name][0] for name in TABLES[group])]
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * 2 + " ---: |" * len(TABLES[group])]
     for key, draws in joined.items():

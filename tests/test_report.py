@@ -102,6 +102,17 @@ def test_scores_without_a_gap_bring_a_warning() -> None:
     assert "uncertain" not in Page(render_report(table_findings())).text.lower()
 
 
+def test_nothing_flagged_without_a_gap_is_not_called_clean() -> None:
+    findings = table_findings(
+        separated=False, labels=np.zeros(500, np.int8), contamination_interval=(0.0, 0.5)
+    )
+    text = Page(render_report(findings)).text
+    assert (
+        "None of 500 rows is flagged: the share of anomalies may be 0.0 % to 50.0 % (90 % interval)" in text
+    )
+    assert "do not belong" not in text
+
+
 def test_the_warning_says_why_where_the_estimate_does() -> None:
     summary = {"share": {"message": "Most rows share their score."}}
     text = Page(render_report(table_findings(separated=False, summary=summary))).text

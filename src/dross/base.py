@@ -313,17 +313,15 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     def _explain_table(self, X: NDArray[Any], groups: NDArray[np.int64]) -> NDArray[np.float64]:
         n_groups = int(groups.max()) + 1
         contributions = np.zeros((len(X), n_groups))
-        order = np.argsort(groups, kind="stable")
-        bounds = np.searchsorted(groups[order], np.arange(n_groups + 1))
         reference = self.reference_.astype(X.dtype)
         base = self._score_all(X)
-        for row, x in enumerate(X):
-            candidates = _furthest_groups(np.abs(x - reference), groups, n_groups)
-            variants = np.repeat(x[None], len(candidates), axis=0)
-            for variant, group in zip(variants, candidates, strict=True):
-                members = order[bounds[group] : bounds[group + 1]]
-                variant[members] = reference[members]
-            contributions[row, candidates] = base[row] - self._score_all(variants)
+        # Many rows are tried at once: scoring a few dozen rows costs mostly the call.
+        size = max(1, _SCORE_BATCH_VALUES // (min(n_groups, _MAX_CANDIDATES) * X.shape[1]))
+        for part in batches(len(X), size):
+            rows, candidates = np.nonzero(_furthest_groups(np.abs(X[part] - reference), groups, n_groups))
+            rows += part.start
+            variants = np.where(groups == candidates[:, None], reference, X[rows])
+            contributions[rows, candidates] = base[rows] - self._score_all(variants)
         return contributions
 
     def _explain_images(self, X: NDArray[Any]) -> NDArray[np.float64]:
@@ -346,14 +344,15 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return heat / 4
 
 
-def _furthest_groups(distance: NDArray[Any], groups: NDArray[np.int64], n_groups: int) -> NDArray[np.int64]:
-    """Return the groups whose replacement can change the row, the furthest ones if there are very many."""
-    largest = np.zeros(n_groups)
-    np.maximum.at(largest, groups, distance)
-    candidates = np.flatnonzero(largest)
-    if len(candidates) > _MAX_CANDIDATES:
-        candidates = np.argsort(-largest, kind="stable")[:_MAX_CANDIDATES]
-    return candidates
+def _furthest_groups(distance: NDArray[Any], groups: NDArray[np.int64], n_groups: int) -> NDArray[np.bool_]:
+    """Mark the groups ``(m, n_groups)`` whose replacement can change a row, the furthest if very many."""
+    largest = np.zeros((n_groups, len(distance)))
+    np.maximum.at(largest, groups, distance.T)
+    is_candidate = largest.T > 0
+    if n_groups > _MAX_CANDIDATES:
+        nearest = np.argsort(-largest.T, axis=1, kind="stable")[:, _MAX_CANDIDATES:]
+        np.put_along_axis(is_candidate, nearest, False, axis=1)
+    return is_candidate
 
 
 def _is_row_source(X: Any) -> bool:

@@ -65,7 +65,7 @@ def find(
         A table, a folder or archive of images or texts, an array ``(n, d)`` or ``(n, c, h, w)``, or a
         pandas, polars or Arrow frame.
     detector : str or BaseDetector, default "auto"
-        A registered name, a detector to fit, or "auto": chosen by kind and size (see `dross.auto`).
+        A registered name, a detector to fit, or "auto": chosen by kind (see `dross.auto`).
     parameters : mapping, optional
         The detector's own parameters by name.
     contamination : "auto" or float in (0, 0.5], default "auto"
@@ -131,7 +131,6 @@ def find(
     fitted = _build_detector(
         detector,
         source.family,
-        X.shape,
         dict(parameters or {}),
         {"contamination": contamination, "random_state": random_state},
         {"max_epochs": epochs, "device": device, "precision": precision},
@@ -161,7 +160,6 @@ def find(
 def _build_detector(
     detector: str | BaseDetector,
     family: str,
-    shape: tuple[int, ...],
     parameters: dict[str, Any],
     shared: dict[str, Any],
     deep: dict[str, Any],
@@ -169,7 +167,7 @@ def _build_detector(
     """Return an unfitted detector with the user's parameters; those of training only where there is one."""
     if isinstance(detector, BaseDetector):
         return detector.__class__(**detector.get_params())
-    name = choose_detector(family, shape) if detector == "auto" else detector
+    name = choose_detector(family) if detector == "auto" else detector
     cls = registry.get(name)
     known = {f.name for f in fields(cls)}
     if unknown := sorted(set(parameters) - known):

@@ -250,8 +250,9 @@ class DateTime(Encoding):
             moment = str(np.datetime64(round(seconds), "s")).replace("T", " ")
         except (OverflowError, ValueError):
             return in_digits(seconds)
-        in_a_day = self.low >= 0 and self.high <= _DAY
-        return moment[11:16] if in_a_day else moment[:16] if self.high - self.low < 7 * _DAY else moment[:10]
+        if 0 <= self.low <= self.high <= _DAY:
+            return moment[11:16]
+        return moment[:16] if self.varies_in_day and self.high - self.low < 7 * _DAY else moment[:10]
 
 
 @dataclass

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["TfidfFeatures"]
 
 _FEWEST = 5
-_FIT_TEXTS = 20_000
+_FIT_TEXTS = 10_000
 _MOST_TERMS = 30_000
 _MOST_DIRECTIONS = 128
 _TEXTS_PER_DIRECTION = 12
@@ -46,8 +46,8 @@ class TfidfFeatures(Features):
 
     Each text is a TF-IDF vector of unit length (words, sublinear counts). A truncated SVD finds the
     directions that the texts have in common; those that at least a tenth of the texts share are taken out.
-    The rest of each vector is sketched into 128 dimensions by a fixed hash, and brought to the exact length of
-    that rest. Usual texts so come to lie near the origin, and texts on other matters far from it and from
+    The rest of each vector is sketched into 128 dimensions by a fixed hash, and brought to the exact length
+    of that rest. Usual texts so come to lie near the origin, and texts on other matters far from it and from
     each other, which is where distances, densities, trees and reconstructions all look. (In the SVD's own
     coordinates it is the other way round: what the corpus does not know is projected near the origin, amid
     everything else. docs/choices.md has the numbers.)
@@ -87,7 +87,7 @@ class TfidfFeatures(Features):
         self._number: dict[str, int] = {}
 
     def fit(self, source: Source) -> Self:
-        """Learn terms and common directions, from at most 20 000 texts at even distances.
+        """Learn terms and common directions, from at most 10 000 texts at even distances.
 
         Raises
         ------
@@ -187,7 +187,8 @@ class TfidfFeatures(Features):
         self._number = {term: number for number, term in enumerate(self.terms)}
         self.idf = np.log((1 + n) / (1 + np.append(frequency[chosen], 1))) + 1
         known = _unit(self._weigh(counts, terms))[:, chosen]
-        return known, float(known.multiply(known).sum() / n)
+        words = known[:, int(self.terms[:1] == [_NO_TERM]) :]
+        return known, float(words.multiply(words).sum() / n)
 
     def _learn_directions(self, known: Any) -> None:
         """Find the directions that many texts share; known: the texts in known terms, unit length or less."""
@@ -195,7 +196,7 @@ class TfidfFeatures(Features):
         wanted = min(max(1, n // _TEXTS_PER_DIRECTION), _MOST_DIRECTIONS, d)
         directions = np.zeros((0, d))
         if wanted:
-            directions = randomized_svd(known, wanted, random_state=0)[2]
+            directions = randomized_svd(known, wanted, n_iter=2, random_state=0)[2]
             energy = (known @ directions.T) ** 2
             # the number of texts that carry a direction, if all of them carried it alike
             carriers = energy.sum(axis=0) ** 2 / np.maximum((energy**2).sum(axis=0), 1e-300)

@@ -107,18 +107,19 @@ def share_is_given(findings: Findings) -> bool:
 
 def headline(findings: Findings) -> str:
     """Return the answer in one sentence: how many rows do not belong, and how sure that is."""
-    flagged, total = flagged_rows(findings), len(findings.anomaly_scores)
-    verb = "does" if flagged == 1 else "do"
+    flagged, total, noun = flagged_rows(findings), count(len(findings.anomaly_scores)), row_noun(findings)
+    share = percent(findings.contamination)
     if share_is_given(findings):
-        certainty = "share given"
-    else:
-        low, high = findings.contamination_interval
-        level = findings.summary.get("share", {}).get("level", 0.9)
-        certainty = f"{level:.0%} interval {percent(low)} to {percent(high)}".replace("%", " %", 1)
-    return (
-        f"{count(flagged)} of {count(total)} {row_noun(findings)}s {verb} not belong: "
-        f"{percent(findings.contamination)} ({certainty})"
-    )
+        return f"{_how_many(flagged, total, noun)}: {share} (share given)"
+    low, high = (percent(end) for end in findings.contamination_interval)
+    level = f"{100 * findings.summary.get('share', {}).get('level', 0.9):.0f} % interval"
+    if not flagged and not findings.separated:
+        return f"None of {total} {noun}s is flagged: the share of anomalies may be {low} to {high} ({level})"
+    return f"{_how_many(flagged, total, noun)}: {share} ({level} {low} to {high})"
+
+
+def _how_many(flagged: int, total: str, noun: str) -> str:
+    return f"{count(flagged)} of {total} {noun}s {'does' if flagged == 1 else 'do'} not belong"
 
 
 def caution(findings: Findings) -> str | None:

@@ -246,7 +246,7 @@ def looks_like_text(head: bytes) -> bool:
     if b"\0" in head:
         return False
     # random bytes have 11 % control characters, a signature with a frame drawn of them 7 % of its message
-    return len(head) - len(head.translate(None, _CONTROLS)) <= len(head) / 12
+    return len(head) - len(head.translate(None, _CONTROLS)) <= max(8, len(head) / 12)
 
 
 def _entries(path: Path, log: WalkLog) -> Iterator[_Entry]:
@@ -384,7 +384,7 @@ def _readable_name(name: str) -> str:
 
 def _is_hidden(name: str) -> bool:
     parts = name.split("/")
-    return any(part in _HIDDEN_NAMES or (part.startswith(".") and part.strip(".")) for part in parts)
+    return any(part in _HIDDEN_NAMES or (part[:1] == "." and part[:2] not in (".", "..")) for part in parts)
 
 
 def _name_trouble(name: str) -> str | None:

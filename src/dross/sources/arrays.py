@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dross.errors import InputError
 from dross.sources.base import ReadOptions, Source, Unreadable
 from dross.sources.columnar import batch_rows
+from dross.sources.streams import in_brief
 from dross.sources.tables import table_source
 
 __all__ = ["array_source", "open_array"]
@@ -112,7 +113,7 @@ def open_array(path: Path, file_format: str, options: ReadOptions) -> Source:
     except InputError:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as an array: {error}") from error
+        raise InputError(f"{path} cannot be read as an array: {in_brief(error)}.") from error
     source = array_source(array, path.name, options)
     source.facts["array"] = name
     source.notes.insert(0, f"array {name!r} of shape {array.shape}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from dross.errors import InputError
 from dross.sources.base import Unreadable
+from dross.sources.streams import in_brief
 
 __all__ = ["ArrowFileReader", "MemoryReader", "ParquetReader", "batch_rows"]
 
@@ -24,7 +26,7 @@ def batch_rows(n_columns: int, cell_bytes: int = 8) -> int:
     return int(np.clip(_BATCH_BYTES // max(n_columns * cell_bytes, 1), 64, 1 << 16))
 
 
-class _Reader:
+class _Reader(ABC):
     """What the readers of typed tables share; see `dross.sources.tables.TableReader`."""
 
     decimal = "."
@@ -38,17 +40,45 @@ class _Reader:
         if len(set(schema.names)) < len(schema.names):
             raise InputError(f"the {facts['format']} table has two columns of one name: rename one.")
 
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for batch in self._read(list(columns), batch_rows(len(columns))):
+            yield pa.record_batch([_without_views(column) for column in batch.columns], names=list(columns))
+
+    @abstractmethod
+    def _read(self, columns: list[str], n_rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield the columns, at most ``n_rows`` rows at a time."""
+
+
+def _without_views(column: pa.Array) -> pa.Array:
+    """Turn string and binary views, which Arrow cannot take rows of, into strings and bytes."""
+    if pa.types.is_dictionary(column.type):
+        return pa.DictionaryArray.from_arrays(column.indices, _without_views(column.dictionary))
+    kind = _type_without_views(column.type)
+    return column if kind == column.type else column.cast(kind)
+
+
+def _type_without_views(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    if pa.types.is_binary_view(kind):
+        return pa.large_binary()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        inner = _type_without_views(kind.value_type)
+        return kind if inner == kind.value_type else pa.large_list(inner)
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_type_without_views(field.type)) for field in kind])
+    return kind
+
 
 class MemoryReader(_Reader):
-    """A table that is in memory, or mapped from disk."""
+    """A table that is in memory."""
 
     def __init__(self, table: pa.Table, format_name: str) -> None:
         super().__init__(table.schema, len(table), {"format": format_name})
         self._table = table
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        rows = batch_rows(len(columns))
-        yield from self._table.select(list(columns)).to_batches(max_chunksize=rows)
+    def _read(self, columns: list[str], n_rows: int) -> Iterator[pa.RecordBatch]:
+        yield from self._table.select(columns).to_batches(max_chunksize=n_rows)
 
 
 class ParquetReader(_Reader):
@@ -60,13 +90,13 @@ class ParquetReader(_Reader):
             with pq.ParquetFile(path) as file:
                 super().__init__(file.schema_arrow, file.metadata.num_rows, {"format": "Parquet"})
         except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path} cannot be read as Parquet: {error}") from error
+            raise InputError(f"{path} cannot be read as Parquet: {in_brief(error)}.") from error
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def _read(self, columns: list[str], n_rows: int) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(self._path) as file:
             # Parquet takes "a" for a prefix of "a.b" too: hence the second selection.
-            for batch in file.iter_batches(batch_rows(len(columns)), columns=list(columns)):
-                yield batch.select(list(columns))
+            for batch in file.iter_batches(n_rows, columns=columns):
+                yield batch.select(columns)
 
 
 class ArrowFileReader(_Reader):
@@ -74,15 +104,17 @@ class ArrowFileReader(_Reader):
 
     def __init__(self, path: Path, *, is_stream: bool) -> None:
         self._path = path
-        self._open: Callable[[Any], Any] = pa.ipc.open_stream if is_stream else pa.ipc.open_file
         self._is_stream = is_stream
         try:
+            with pa.memory_map(str(path)) as source, self._open(source) as reader:
+                schema = reader.schema
             n_rows = sum(len(batch) for batch in self._all())
-            with pa.memory_map(str(path)) as source:
-                schema = self._open(source).schema
         except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path} cannot be read as Arrow IPC: {error}") from error
+            raise InputError(f"{path} cannot be read as Arrow IPC: {in_brief(error)}.") from error
         super().__init__(schema, n_rows, {"format": "Arrow IPC"})
+
+    def _open(self, source: Any) -> Any:
+        return pa.ipc.open_stream(source) if self._is_stream else pa.ipc.open_file(source)
 
     def _all(self) -> Iterator[pa.RecordBatch]:
         with pa.memory_map(str(self._path)) as source, self._open(source) as reader:
@@ -91,8 +123,7 @@ class ArrowFileReader(_Reader):
             else:
                 yield from map(reader.get_batch, range(reader.num_record_batches))
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        rows = batch_rows(len(columns))
+    def _read(self, columns: list[str], n_rows: int) -> Iterator[pa.RecordBatch]:
         for batch in self._all():
-            for start in range(0, len(batch), rows):
-                yield batch.select(list(columns)).slice(start, rows)
+            for start in range(0, len(batch), n_rows):
+                yield batch.select(columns).slice(start, n_rows)

@@ -21,6 +21,7 @@ from dross.sources.streams import (
     BlankDelimited,
     compression_of,
     encoding_of,
+    in_brief,
     open_bytes,
     open_text_lines,
     read_start,
@@ -82,12 +83,10 @@ class DelimitedReader:
     """
 
     def __init__(self, path: Path) -> None:
-        start = read_start(path, n_lines=50)
+        start, is_cut = read_start(path, n_lines=50)
         self._path = path
         self._encoding = encoding_of(start)
         text = start.decode(self._encoding, errors="replace")
-        size = path.stat().st_size
-        is_cut = len(start) < size or (compression_of(path) is not None and len(start) >= 1 << 18)
         form = sniff(text, is_cut=is_cut, surely_table=True)
         if form is None:
             raise InputError(f"{path} has no rows.")
@@ -106,7 +105,7 @@ class DelimitedReader:
         try:
             yield from self._data_rows(columns, [])
         except (pa.ArrowInvalid, OSError, EOFError) as error:
-            raise InputError(f"{self._path} changed or broke while it was read: {error}") from error
+            raise InputError(f"{self._path} changed while it was read: {in_brief(error)}.") from error
 
     def _data_rows(self, columns: Sequence[str], ragged: list[_Ragged]) -> Iterator[pa.RecordBatch]:
         n_header = int(self._form.has_header)
@@ -181,11 +180,14 @@ class DelimitedReader:
                 self._encoding = "latin-1"
                 self.notes.append("not valid UTF-8 throughout: read as latin-1")
                 return self._try_scan()
-            failure = InputError(f"{self._path} cannot be read as a table: {error}.")
+            if "straddling" in str(error) and self._block_bytes < _MOST_BLOCK_BYTES:  # a row beyond a block
+                self._block_bytes = _MOST_BLOCK_BYTES
+                return self._try_scan()
+            failure = InputError(f"{self._path} cannot be read as a table: {in_brief(error)}.")
         except InputError as error:
             failure = error
         except (OSError, EOFError) as error:
-            raise InputError(f"{self._path} cannot be read: {error}.") from error
+            raise InputError(f"{self._path} cannot be read: {in_brief(error)}.") from error
         return np.empty(0, dtype=np.int64), failure
 
     def _scan(self) -> NDArray[np.int64]:

@@ -31,7 +31,7 @@ def frame_source(frame: Any, options: ReadOptions) -> TableSource:
     if type(frame).__module__.partition(".")[0] == "pandas" and hasattr(frame, "columns"):
         table, names = _from_pandas(frame)
     elif hasattr(frame, "__arrow_c_stream__"):
-        table = _without_views(pa.table(frame))
+        table = pa.table(frame)
         names = table.column_names
     else:
         raise InputError(
@@ -45,14 +45,6 @@ def frame_source(frame: Any, options: ReadOptions) -> TableSource:
     if different != names:
         reader.notes.append("columns without a name or with the same one were renamed")
     return table_source(reader, "table", options)
-
-
-def _without_views(table: pa.Table) -> pa.Table:
-    """Turn string views, which Arrow cannot take rows of, into strings."""
-    for j, kind in enumerate(table.schema.types):
-        if pa.types.is_string_view(kind):
-            table = table.set_column(j, table.column_names[j], table.column(j).cast(pa.large_string()))
-    return table
 
 
 def _from_pandas(frame: Any) -> tuple[pa.Table, list[str]]:

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, ClassVar, Literal
+from typing import IO, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -87,7 +87,8 @@ def open_images(path: Path, options: ReadOptions) -> ImageSource:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         size = options.image_size or _common_size(path)
-        return _read_all(path, size, _Cache(size, options))
+        with _Cache(size, options) as cache:
+            return _read_all(path, size, cache)
 
 
 def image_array(array: NDArray[Any], name: str, options: ReadOptions) -> ImageSource:
@@ -274,9 +275,10 @@ def _decoded(
 
 
 class _Cache:
-    """A file without a name that decoded images are appended to; the system removes it after its last use.
+    """A file without a name that decoded images are appended to.
 
-    One channel is written as long as all images are grey, and three from the first colour on.
+    The system removes it with the last memory map of it, even if the process is killed. One channel is
+    written as long as all images are grey, and three from the first colour on.
     """
 
     def __init__(self, size: int, options: ReadOptions) -> None:
@@ -286,6 +288,12 @@ class _Cache:
         self._may_widen = options.channels is None
         self._count = 0
         self._file = self._new_file()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def append(self, row: NDArray[np.uint8]) -> None:
         """Append an RGB image."""

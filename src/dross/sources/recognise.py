@@ -12,7 +12,7 @@ from dross.errors import InputError
 from dross.sources.archives import archive_format, looks_like_image, looks_like_text, peek
 from dross.sources.base import Kind
 from dross.sources.sniff import sniff
-from dross.sources.streams import compression_of, encoding_of, read_start
+from dross.sources.streams import compression_of, encoding_of, in_brief, read_start
 
 __all__ = ["Recognised", "recognise"]
 
@@ -39,6 +39,7 @@ _KNOWN = {
 }
 _PICKLE = "a Python pickle, which is never loaded since that can run code; save a .npy or Parquet file"
 _REFUSED = {
+    b"PK\x03\x04": "a damaged or cut-off .zip, .xlsx or .npz file",
     b"%PDF-": "a PDF document",
     b"\xd0\xcf\x11\xe0": "an old or encrypted Office file; save it as .xlsx without a password or as CSV",
     b"\x89HDF": "an HDF5 file; export the array as .npy or the table as Parquet",
@@ -70,7 +71,7 @@ def recognise(path: Path) -> Recognised:
             return _zip(path)
         case "tar":
             return _folder_or_archive(path, "tar")
-    start = read_start(path, n_lines=50)
+    start, is_cut = read_start(path, n_lines=50)
     if not start.strip():
         raise InputError(f"{path} is empty.")
     is_packed = compression_of(path) is not None
@@ -82,7 +83,7 @@ def recognise(path: Path) -> Recognised:
             f"{path} {what}. dross reads delimited text, JSON lines, .xlsx, Parquet, Arrow, .npy and .npz, "
             "images, text, and folders, zip and tar archives of images or texts."
         )
-    return _text(path, start)
+    return _text(path, start, is_cut=is_cut)
 
 
 def _by_magic(path: Path, start: bytes) -> Recognised | None:
@@ -103,7 +104,7 @@ def _is_folder(path: Path) -> bool:
     except FileNotFoundError:
         raise InputError(f"there is no file or folder {path}.") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error}.") from None
+        raise InputError(f"{str(path)!r} cannot be read: {in_brief(error)}.") from None
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise InputError(f"{path} is neither a file nor a folder.")
     return stat.S_ISDIR(mode)
@@ -131,7 +132,7 @@ def _zip(path: Path) -> Recognised:
     return _folder_or_archive(path, "zip")
 
 
-def _text(path: Path, start: bytes) -> Recognised:
+def _text(path: Path, start: bytes, *, is_cut: bool) -> Recognised:
     text = start.decode(encoding_of(start), errors="replace")
     first = text.lstrip("\ufeff \t\r\n").split("\n", 1)[0]
     if first.startswith("{") and _is_json_object(first):
@@ -140,7 +141,7 @@ def _text(path: Path, start: bytes) -> Recognised:
         raise InputError(f"{path} is one JSON list; write it as JSON lines, one object a line.")
     suffixes = [suffix.lower() for suffix in path.suffixes]
     by_name = any(suffix in _TABLE_SUFFIXES for suffix in suffixes)
-    is_table = sniff(text, is_cut=len(text) > 1, surely_table=by_name) is not None
+    is_table = sniff(text, is_cut=is_cut, surely_table=by_name) is not None
     return Recognised("table", "delimited") if is_table else Recognised("text", "lines")
 
 

@@ -19,7 +19,7 @@ from dross.errors import InputError
 from dross.sources.base import Unreadable
 from dross.sources.columnar import MemoryReader
 from dross.sources.sniff import column_names, has_header
-from dross.sources.streams import encoding_of, open_text_lines, read_start
+from dross.sources.streams import encoding_of, in_brief, open_text_lines, read_start
 
 __all__ = ["JsonLinesReader", "read_spreadsheet"]
 
@@ -53,7 +53,7 @@ class JsonLinesReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._encoding = encoding_of(read_start(path))
+        self._encoding = encoding_of(read_start(path)[0])
         self.unreadable: list[Unreadable] = []
         self.notes: list[str] = []
         self.facts: dict[str, Any] = {"format": "JSON lines", "encoding": self._encoding}
@@ -125,9 +125,9 @@ def read_spreadsheet(path: Path) -> MemoryReader:
     import openpyxl
 
     try:
-        with warnings.catch_warnings():
+        with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # styles and validations that openpyxl does not know
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
             try:
                 found = next(
                     ((sheet.title, rows) for sheet in book.worksheets if (rows := _rows(sheet))), None
@@ -135,7 +135,7 @@ def read_spreadsheet(path: Path) -> MemoryReader:
             finally:
                 book.close()
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, SyntaxError) as error:
-        raise InputError(f"{path} cannot be read as a spreadsheet: {error}") from error
+        raise InputError(f"{path} cannot be read as a spreadsheet: {in_brief(error)}.") from error
     if found is None:
         raise InputError(f"{path}: no sheet has any data.")
     title, rows = found

@@ -37,6 +37,7 @@ def letterbox(image: Image.Image, size: int) -> NDArray[np.uint8]:
 
 
 def fit_inside(shape: tuple[int, int], size: int) -> tuple[int, int]:
+    """Return the sides that an image has once the longer of them is ``size``; none is below 1."""
     longest = max(shape)
     return max(1, round(shape[0] * size / longest)), max(1, round(shape[1] * size / longest))
 
@@ -59,15 +60,13 @@ class ResizedRows:
         return self.shape[0]
 
     def __getitem__(self, indices: Any, /) -> NDArray[np.float32]:
-        x = np.asarray(self._rows[indices], np.float32)
-        finite = np.isfinite(x)
-        if finite.all():
-            small = self._resize(x)
-        else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = np.asarray(self._rows[indices], np.float32)
+            finite = np.isfinite(x)
+            if finite.all():
+                return self._pad(self._resize(x))
             weight = self._resize(finite.astype(np.float32))
-            with np.errstate(invalid="ignore"):
-                small = self._resize(np.where(finite, x, 0)) / np.where(weight > 0, weight, np.nan)
-        return self._pad(small)
+            return self._pad(self._resize(np.where(finite, x, 0)) / np.where(weight > 0, weight, np.nan))
 
     def _resize(self, x: Any) -> Any:
         return self._down @ x @ self._across.T

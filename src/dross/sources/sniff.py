@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dross.sources.streams import tabs_for_blanks
+
 __all__ = ["MISSING", "Form", "column_names", "has_header", "sniff"]
 
 MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"})
@@ -72,14 +74,13 @@ def _typed_share(cells: Sequence[str]) -> float:
 def _rows(text: str, delimiter: str, quoting: bool) -> list[Row]:
     """Parse some text; blank lines are passed over."""
     if delimiter == " ":
-        text = "\n".join(" ".join(line.split()) for line in text.splitlines())
+        text, delimiter = tabs_for_blanks(text), "\t"
     lines = io.StringIO(text, newline="")
     reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE)
     rows: list[Row] = []
     try:
-        for row in reader:
-            if row:
-                rows.append(row)
+        for row in filter(None, reader):
+            rows.append(row)
             if len(rows) >= _SAMPLE_ROWS or (len(rows) * len(rows[0]) > _SAMPLE_CELLS and len(rows) > 20):
                 break
     except csv.Error:  # a field beyond csv's limit: an open quotation mark, most likely
@@ -100,7 +101,8 @@ class _Candidate:
     @property
     def key(self) -> tuple[float, int]:
         value = self.share * (1 + self.typed)
-        return value - 0.25 * (self.delimiter == " "), self.width  # blanks also stand inside of cells
+        value -= 0.25 * (self.delimiter == " ")  # blanks also stand inside of cells
+        return value - 0.1 * (len(self.first) != self.width), self.width
 
     @property
     def words(self) -> float:
@@ -116,6 +118,10 @@ class _Candidate:
         return self.share >= 0.7 and (self.typed > 0 or len(self.rows) >= 3)
 
 
+def _has_more_rows(a: _Candidate, b: _Candidate) -> bool:
+    return a.share >= b.share and len(a.rows) > len(b.rows)
+
+
 def _candidates(text: str) -> Iterator[_Candidate]:
     for delimiter in _DELIMITERS:
         best: _Candidate | None = None
@@ -126,11 +132,12 @@ def _candidates(text: str) -> Iterator[_Candidate]:
                 continue
             width = max(widths, key=lambda w: (widths[w], w))
             even = [row for row in rows if len(row) == width]
-            typed = _typed_share([cell for row in even[:100] for cell in row])
+            body = [row for row in rows[1:101] if len(row) == width] or even  # the first may be a header
+            typed = _typed_share([cell for row in body for cell in row])
             n_judged = len(rows) - (abs(len(rows[0]) - width) == 1)  # a header may be uneven by one
             candidate = _Candidate(delimiter, quoting, rows[0], even, width, len(even) / n_judged, typed)
-            # Marks that do not pair (a leading inch sign) swallow rows: then they are plain characters.
-            if best is None or candidate.share > best.share + 0.02:
+            # Marks that do not pair swallow rows: more rows, as even, come out if they are plain characters.
+            if best is None or candidate.share > best.share + 0.02 or _has_more_rows(candidate, best):
                 best = candidate
         if best is not None:
             yield best
@@ -154,12 +161,12 @@ def sniff(text: str, *, is_cut: bool = False, surely_table: bool = False) -> For
     >>> form.delimiter, form.decimal, form.names
     (';', ',', ('a', 'b'))
     """
-    if is_cut and len(lines := text.splitlines(keepends=True)) > 1:
-        text = "".join(lines[:-1])
+    if is_cut:
+        text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
     candidates = list(_candidates(text))
     likely = [c for c in candidates if c.is_table()]
     if surely_table and not likely:  # still, a mark found in a few lines only is no delimiter
-        likely = [c for c in candidates if c.share >= 0.5 and (c.delimiter != " " or c.typed >= 0.25)]
+        likely = [c for c in candidates if c.share >= 0.6 and (c.delimiter != " " or c.typed >= 0.25)]
     best = max(likely, key=lambda c: c.key, default=None)
     if best is None:
         rows = _rows(text, NO_DELIMITER, quoting=True)
@@ -230,8 +237,7 @@ def has_header(rows: Sequence[Row]) -> bool:
 
 def _counts_up(cells: Row) -> bool:
     numbers = cells[1:] if cells and not cells[0] else cells
-    start = int(numbers[0] == "1") if numbers else 0
-    return len(numbers) >= 3 and numbers == [str(start + i) for i in range(len(numbers))]
+    return len(numbers) >= 3 and numbers == [str(i) for i in range(len(numbers))]
 
 
 def column_names(header: Sequence[str] | None, width: int) -> tuple[str, ...]:

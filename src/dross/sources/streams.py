@@ -14,10 +14,26 @@ from typing import BinaryIO, cast
 
 from dross.errors import InputError
 
-__all__ = ["BlankDelimited", "compression_of", "encoding_of", "open_bytes", "open_text_lines", "read_start"]
+__all__ = [
+    "BlankDelimited",
+    "compression_of",
+    "encoding_of",
+    "in_brief",
+    "open_bytes",
+    "open_text_lines",
+    "read_start",
+    "tabs_for_blanks",
+]
 
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
+_ENDS = re.compile(r"(?:^|(?<=[\r\n]))[ \t]+|[ \t]+(?=[\r\n]|\Z)")
+_RUNS = re.compile(r'("[^"\n]*")|[ \t]+')
 _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, OSError)
+
+
+def in_brief(error: BaseException) -> str:
+    """Return the first line of an error's message without its full stop, to stand in a sentence."""
+    return str(error).strip().partition("\n")[0].rstrip(".")
 
 
 def compression_of(path: Path) -> str | None:
@@ -40,8 +56,12 @@ def open_bytes(path: Path) -> BinaryIO:
             return path.open("rb")
 
 
-def read_start(path: Path, *, n_bytes: int = 1 << 18, n_lines: int = 0, most: int = 1 << 24) -> bytes:
-    """Return the first bytes (decompressed): ``n_bytes``, and on until ``n_lines`` lines or ``most`` bytes.
+def read_start(
+    path: Path, *, n_bytes: int = 1 << 18, n_lines: int = 0, most: int = 1 << 24
+) -> tuple[bytes, bool]:
+    """Return the first bytes (decompressed), and whether more follow.
+
+    These are ``n_bytes``, and on until there are ``n_lines`` lines or ``most`` bytes.
 
     Raises
     ------
@@ -53,11 +73,12 @@ def read_start(path: Path, *, n_bytes: int = 1 << 18, n_lines: int = 0, most: in
             start = file.read(n_bytes)
             while len(start) < most and start.count(b"\n") < n_lines and (more := file.read(n_bytes)):
                 start += more
+            is_cut = bool(file.read(1))
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: permission denied.") from error
     except _DAMAGED as error:
-        raise InputError(f"{path} cannot be read: {error}.") from error
-    return start
+        raise InputError(f"{path} cannot be read: {in_brief(error)}.") from error
+    return start, is_cut
 
 
 def encoding_of(start: bytes) -> str:
@@ -82,14 +103,17 @@ def open_text_lines(path: Path, encoding: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(open_bytes(path), encoding=encoding, errors="replace", newline="")
 
 
-class BlankDelimited(io.RawIOBase):
-    """UTF-8 bytes of a text whose fields are separated by runs of blanks: each run becomes one tab.
+def tabs_for_blanks(text: str) -> str:
+    """Turn each run of blanks into one tab, but for those inside quotation marks and at the ends of lines.
 
-    Blanks at the ends of lines go; blanks inside quotation marks stay.
+    >>> tabs_for_blanks('a  "b c"  \\n')
+    'a\\t"b c"\\n'
     """
+    return _RUNS.sub(lambda run: run[1] or "\t", _ENDS.sub("", text))
 
-    _ENDS = re.compile(r"^[ \t]+|[ \t]+(?=\r?$)", re.MULTILINE)
-    _RUNS = re.compile(r'("[^"\n]*")|[ \t]+')
+
+class BlankDelimited(io.RawIOBase):
+    """UTF-8 bytes of a text whose fields are separated by runs of blanks, as separated by tabs."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         super().__init__()
@@ -101,9 +125,7 @@ class BlankDelimited(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         if not self._ready:
-            lines = self._text.read(1 << 20) + self._text.readline()
-            lines = self._RUNS.sub(lambda run: run[1] or "\t", self._ENDS.sub("", lines))
-            self._ready = lines.encode()
+            self._ready = tabs_for_blanks(self._text.read(1 << 20) + self._text.readline()).encode()
         n = min(len(buffer), len(self._ready))
         buffer[:n] = self._ready[:n]
         self._ready = self._ready[n:]

@@ -161,10 +161,8 @@ def table_source(reader: TableReader, name: str, options: ReadOptions, kind: Kin
             columns.append(column.name)
     if not columns:
         raise InputError(f"{name} has no column left to work on (of {', '.join(map(repr, names[:10]))}).")
-    notes.insert(
-        0,
-        f"{_count(len(reader.row_numbers), 'row')} and {_count(len(names), 'column')}, {reader.facts['format']}",
-    )
+    shape = f"{_count(len(reader.row_numbers), 'row')} and {_count(len(names), 'column')}"
+    notes.insert(0, f"{shape}, {reader.facts['format']}")
     return TableSource(
         name=name,
         ids=reader.row_numbers if id_column is None else _read_ids(reader, id_column, notes),
