@@ -164,8 +164,8 @@ class TestEveryDetector:
     def test_batch_invariance(self, name: str, family: str) -> None:
         X = DATA[family]()
         detector = make(name).fit(X)
-        together = detector.anomaly_score(X)
-        alone = np.concatenate([detector.anomaly_score(X[i : i + 1]) for i in range(len(X))])
+        together = detector.anomaly_score(X)[:25]
+        alone = np.concatenate([detector.anomaly_score(X[i : i + 1]) for i in range(25)])
         np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-7)
 
     def test_order_invariance(self, name: str, family: str) -> None:
@@ -283,12 +283,12 @@ def test_heat_map_peaks_in_the_planted_patch(name: str) -> None:
     """Plant a patch in a normal image: the heat map's peak lies in it in at least 80 of 100."""
     rng = np.random.default_rng(5)
     ramp = np.linspace(0, 1, 32, dtype=np.float32)
-    X = np.stack([np.outer(np.roll(ramp, s), ramp[::-1]) for s in rng.integers(0, 8, 300)])[:, None]
+    X = np.stack([np.outer(np.roll(ramp, s), ramp[::-1]) for s in rng.integers(0, 8, 200)])[:, None]
     X += 0.05 * rng.normal(size=X.shape).astype(np.float32)
     detector = make(name, max_epochs=4, batch_size=32) if name in ("autoencoder", "toll") else make(name)
     detector.fit(X)
     hits = 0
-    planted, places = X[rng.choice(300, 100)].copy(), rng.integers(0, 24, (100, 2))
+    planted, places = X[rng.choice(200, 100)].copy(), rng.integers(0, 24, (100, 2))
     for image, (top, left) in zip(planted, places, strict=True):
         image[0, top : top + 8, left : left + 8] = 1 - image[0, top : top + 8, left : left + 8].round()
     for heat, (top, left) in zip(detector.explain(planted), places, strict=True):

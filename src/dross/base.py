@@ -21,7 +21,7 @@ from dross.monitor import Monitor
 from dross.sources.base import RowSource
 from dross.thresholds import ShareEstimate, estimate_share, threshold_for_share
 
-__all__ = ["BaseDetector", "Rows", "batches", "sample_rows"]
+__all__ = ["BaseDetector", "Rows", "batches", "check_share", "sample_rows"]
 
 Rows = NDArray[Any] | RowSource
 """A data set: an array ``(n, d)`` or ``(n, c, h, w)``, or rows that are read in batches."""
@@ -45,6 +45,13 @@ def sample_rows(n: int, at_most: int, seed: int) -> NDArray[np.int64]:
     if n <= at_most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, at_most, replace=False))
+
+
+def check_share(share: object) -> None:
+    """Raise unless a contamination is "auto" or a share in (0, 0.5]."""
+    is_number = isinstance(share, (int, float, np.integer, np.floating))
+    if share != "auto" and not (is_number and 0 < share <= 0.5):  # type: ignore[operator]
+        raise ParameterError(f"contamination is {share!r}; it must be 'auto' or a share in (0, 0.5].")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -103,8 +110,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         -------
         self
         """
-        self._check_contamination()
-        self._check_parameters()
+        self.check_parameters()
         X = self._validate(X, reset=True)
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.input_shape_ = tuple(X.shape[1:])
@@ -169,6 +175,11 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
             return np.asarray(gaussian_filter(heat, (0, height * _SMOOTHING, width * _SMOOTHING)))
         groups = np.arange(X.shape[1]) if groups is None else np.asarray(groups)
         return self._explain_table(X, groups)
+
+    def check_parameters(self) -> None:
+        """Raise a `ParameterError` if a parameter is out of range, as `fit` does."""
+        check_share(self.contamination)
+        self._check_parameters()
 
     def set_monitor(self, monitor: Monitor) -> Self:
         """Report progress to ``monitor``, and keep and take checkpoints there. Returns self."""
@@ -261,13 +272,6 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
             )
 
     # -------------------------------------------------------------- private
-
-    def _check_contamination(self) -> None:
-        share = self.contamination
-        if share == "auto":
-            return
-        if isinstance(share, str) or not 0 < share <= 0.5:
-            raise ParameterError(f"contamination is {share!r}; it must be 'auto' or a share in (0, 0.5].")
 
     def _validate(self, X: Rows, *, reset: bool) -> Rows:
         if not _is_row_source(X):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +15,10 @@ from safetensors.numpy import load, save
 
 from dross.errors import InputError
 
-__all__ = ["Checkpoint", "write_atomically"]
+__all__ = ["CHECKPOINT_FILES", "Checkpoint", "write_atomically"]
 
-_FILE = "training.safetensors"
-_ABOUT = "about.json"
+CHECKPOINT_FILES = ("training.safetensors", "about.json")
+_FILE, _ABOUT = CHECKPOINT_FILES
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -42,7 +41,7 @@ class Checkpoint:
     Parameters
     ----------
     folder
-        Made at the first save, removed by `remove`.
+        Made at the first save. It goes when `Findings.save` puts a whole result in the place of its parent.
     key
         Hash of data and parameters; a state with another key is refused.
 
@@ -84,22 +83,18 @@ class Checkpoint:
         data = path.read_bytes()
         try:
             about = _metadata(data)
-            values = json.loads(about["values"])
+            key, values = about["key"], json.loads(about["values"])
             arrays = load(data)
-        except (SafetensorError, ValueError, KeyError, struct.error) as error:
+        except (SafetensorError, ValueError, KeyError, TypeError, struct.error) as error:
             raise InputError(
                 f"The checkpoint {path} is damaged ({error}); remove it or run without --resume."
             ) from None
-        if about["key"] != self.key:
+        if key != self.key:
             raise InputError(
                 f"The checkpoint in {self.folder} is of other data or parameters; "
                 "run without --resume to start anew, or repeat the command it was made with."
             )
         return values, arrays
-
-    def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _metadata(data: bytes) -> dict[str, str]:

@@ -17,14 +17,16 @@ from torch import Tensor, nn
 from dross.base import BaseDetector, Rows, batches
 from dross.errors import ParameterError, TrainingError
 from dross.features.base import State
+from dross.tensors import in_one_piece, row_taker, threads, to_tensor
 
 __all__ = ["DeepDetector", "ScoringModule"]
 
 _MAX_ABS = 1e6
 """Standardised values are clipped here, so that one absurd cell cannot overflow float32 when squared."""
 
-_IN_MEMORY_BYTES = 2**31
-_SCORE_BATCH_VALUES = {1: 1_000_000, 3: 500_000}
+_PASS_VALUES = 1_000_000
+_SCORE_BATCH_VALUES = {1: 250_000, 3: 500_000}
+_LIGHT_STEP = 50_000_000  # weights times rows
 _CHECKPOINT_SECONDS = 30.0
 _PROGRESS_SECONDS = 0.2
 _DEFAULT_STEPS = 8_000
@@ -99,10 +101,15 @@ class DeepDetector(BaseDetector):
         self._check_number("batch_size", int, 1)
         self._check_number("lr", float, np.finfo(float).tiny)
         self._check_number("weight_decay", float, 0)
-        for name, allowed in (("device", ("auto", "cpu", "cuda")), ("precision", ("auto", "32", "bf16"))):
+        choices: dict[str, tuple[Any, ...]] = {
+            "device": ("auto", "cpu", "cuda"),
+            "precision": ("auto", "32", "bf16"),
+            "standardize": (True, False),
+        }
+        for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ParameterError(
-                    f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}."
+                    f"{name} must be one of {', '.join(map(str, allowed))}; got {getattr(self, name)!r}."
                 )
 
     # ------------------------------------------------------------------ fit
@@ -123,35 +130,38 @@ class DeepDetector(BaseDetector):
         run.restore()
         self._monitor.training = True
         try:
-            while run.epoch < run.n_epochs:
-                run.train_epoch()
+            with threads(1 if run.is_light else torch.get_num_threads()):
+                while run.epoch < run.n_epochs:
+                    run.train_epoch()
         finally:
             self._monitor.training = False
+        for parameter in self.module_.parameters():  # apart again, each with storage of its own
+            parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+            parameter.grad = None
         self.history_ = run.history
 
     def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return mean and 1/deviation per column or channel, from two passes in float64."""
-        shape = self.input_shape_
-        n_units = shape[0]
+        """Return mean and 1/deviation per column or channel, from one pass in float64.
+
+        Sums are taken about the median: it is within a deviation of the mean, so nothing cancels.
+        """
+        n_units, n_each = self.input_shape_[0], math.prod(self.input_shape_[1:])
         if not self.standardize:
             return np.zeros(n_units, np.float32), np.ones(n_units, np.float32)
-        size = max(1, 4_000_000 // math.prod(shape))
-        n_values = len(X) * math.prod(shape[1:])
-
-        def mean_of(power: int, center: NDArray[np.float64]) -> NDArray[np.float64]:
-            total = np.zeros(n_units)
-            for part in batches(len(X), size):
-                x = np.asarray(X[part], np.float64).reshape(-1, n_units, math.prod(shape[1:]))
-                total += ((x - center[:, None]) ** power).sum(axis=(0, 2)) / n_values
-            return total
-
-        center = mean_of(1, np.zeros(n_units))
-        with np.errstate(over="ignore"):
-            deviation = np.sqrt(mean_of(2, center))
+        middle = self.reference_.reshape(n_units, n_each).mean(axis=1)
+        total, squares = np.zeros(n_units), np.zeros(n_units)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part in batches(len(X), max(1, _PASS_VALUES // (n_units * n_each))):
+                x = np.asarray(X[part]).reshape(-1, n_units, n_each) - middle[:, None]
+                total += x.sum(axis=(0, 2))
+                squares += np.einsum("nui,nui->u", x, x)
+            shift = total / (len(X) * n_each)
+            variance = np.nan_to_num(squares / (len(X) * n_each) - shift**2, nan=np.inf)
+            center = np.nan_to_num(middle + shift)
         # A constant column says nothing; one whose square overflows is squeezed to where nothing overflows.
-        tiny = np.finfo(np.float32).tiny
-        deviation = np.where(deviation > tiny, np.minimum(deviation, np.finfo(np.float32).max), 1.0)
-        limit = np.finfo(np.float32).max
+        tiny, limit = np.finfo(np.float32).tiny, np.finfo(np.float32).max
+        deviation = np.sqrt(np.maximum(variance, 0))
+        deviation = np.where(deviation > tiny, np.minimum(deviation, limit), 1.0)
         return np.clip(center, -limit, limit).astype(np.float32), (1 / deviation).astype(np.float32)
 
     def _place_standardisation(self) -> None:
@@ -163,7 +173,7 @@ class DeepDetector(BaseDetector):
         x = x.to(self.device_)
         if not self.standardize:
             return x
-        return ((x - self._center) * self._inverse_scale).clamp_(-_MAX_ABS, _MAX_ABS)
+        return (x - self._center).mul_(self._inverse_scale).clamp_(-_MAX_ABS, _MAX_ABS)
 
     def _autocast(self, *, scoring: bool = False) -> AbstractContextManager[Any]:
         asked = self.precision == "bf16"
@@ -193,7 +203,7 @@ class DeepDetector(BaseDetector):
         parts = []
         with torch.inference_mode(), self._autocast(scoring=True):
             for part in batches(len(x), size):
-                result = function(self._standardised(_to_tensor(x[part])))
+                result = function(self._standardised(to_tensor(x[part])))
                 parts.append(result.double().cpu().numpy())
         return np.concatenate(parts)
 
@@ -208,13 +218,13 @@ class DeepDetector(BaseDetector):
     def _restore(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         self.device_ = _resolve_device(self.device)
         self.center_, self.scale_ = arrays["center"], arrays["scale"]
-        with torch.random.fork_rng(devices=[]):
+        with torch.device("meta"):  # no memory for the sizes a file claims, before they are seen to be true
             self.module_ = self._build_module(self.input_shape_)
         prefix = "module."
         state = {
             n.removeprefix(prefix): torch.from_numpy(a) for n, a in arrays.items() if n.startswith(prefix)
         }
-        self.module_.load_state_dict(state)
+        self.module_.load_state_dict(state, assign=True)
         self.module_.to(self.device_).eval()
         self._place_standardisation()
         self.history_ = []
@@ -231,7 +241,7 @@ class _Training:
         self.detector = detector
         self.monitor = detector._monitor
         self.module = detector.module_
-        self.take = _row_taker(X)
+        self.take = row_taker(X)
         self.n_rows = len(X)
         self.batch_size = min(detector.batch_size, self.n_rows)
         self.n_steps = math.ceil(self.n_rows / self.batch_size)
@@ -239,13 +249,20 @@ class _Training:
             self.n_steps -= 1  # a last batch of one row joins its neighbour: batch norm needs two
         default = min(_MAX_DEFAULT_EPOCHS, math.ceil(_DEFAULT_STEPS / self.n_steps))
         self.n_epochs = detector.max_epochs or default
+        is_bf16 = not isinstance(detector._autocast(), nullcontext)
+        self.weights = in_one_piece(list(self.module.parameters()), channels_last=is_bf16)
         self.optimizer = torch.optim.Adam(
-            self.module.parameters(), lr=detector.lr, weight_decay=detector.weight_decay, fused=True
+            [self.weights], lr=detector.lr, weight_decay=detector.weight_decay, fused=True
         )
         self.epoch, self.step = 0, 0
         self.loss_sum = torch.zeros((), device=detector.device_)
         self.history: list[dict[str, float]] = []
         self.last_save = self.last_progress = time.monotonic()
+
+    @property
+    def is_light(self) -> bool:
+        """Whether a step is too little work to share: threads would mostly wait for each other."""
+        return len(self.detector.input_shape_) == 1 and self.weights.numel() * self.batch_size < _LIGHT_STEP
 
     def train_epoch(self) -> None:
         """Take the steps of one epoch that are still to be taken."""
@@ -266,7 +283,7 @@ class _Training:
     def _step(self, rows: Tensor) -> Tensor:
         detector = self.detector
         x = detector._standardised(self.take(rows))
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=False)
         with detector._autocast():
             loss: Tensor = self.module.loss(x)  # type: ignore[operator]
         loss.backward()  # type: ignore[no-untyped-call]
@@ -337,21 +354,6 @@ class _Training:
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-def _to_tensor(x: NDArray[Any]) -> Tensor:
-    limit = np.finfo(np.float32).max
-    if x.dtype.itemsize > 4:
-        x = np.clip(x, -limit, limit)
-    return torch.from_numpy(np.require(x, np.float32, ["C", "W"]))
-
-
-def _row_taker(X: Rows) -> Any:
-    """Return a function from row numbers to a batch: from one tensor in memory, or read batch by batch."""
-    if isinstance(X, np.ndarray) and not isinstance(X, np.memmap) and X.size * 4 <= _IN_MEMORY_BYTES:
-        everything = _to_tensor(X)
-        return lambda rows: everything[rows]
-    return lambda rows: _to_tensor(np.asarray(X[rows.numpy()]))
 
 
 def _resolve_device(device: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from typing import Any
 
 import numpy as np
-import skops.io
 from numpy.typing import NDArray
 
 from dross.errors import ModelFileError
@@ -29,7 +29,7 @@ MAX_BYTES = 4 * 2**30
 
 def dump_estimator(estimator: Any) -> NDArray[np.uint8]:
     """Return a fitted scikit-learn estimator as an array of bytes."""
-    return np.frombuffer(skops.io.dumps(estimator), np.uint8)
+    return np.frombuffer(_skops().dumps(estimator), np.uint8)
 
 
 def load_estimator(data: NDArray[np.uint8]) -> Any:
@@ -42,21 +42,43 @@ def load_estimator(data: NDArray[np.uint8]) -> Any:
     """
     raw = data.tobytes()
     check_zip(io.BytesIO(raw), "the stored estimator")
-    foreign = sorted(set(skops.io.get_untrusted_types(data=raw)) - set(_TRUSTED))
+    skops = _skops()
+    foreign = sorted(set(skops.get_untrusted_types(data=raw)) - set(_TRUSTED))
     if foreign:
         raise ModelFileError(
             f"The model file holds foreign classes ({', '.join(foreign)}); it is not loaded."
         )
-    return skops.io.loads(raw, trusted=_TRUSTED)
+    return skops.loads(raw, trusted=_TRUSTED)
+
+
+def _skops() -> Any:
+    """Import skops when an estimator is stored or loaded, and without torch.
+
+    skops imports all of scikit-learn to list its estimators, a helper for torch among it, which would cost
+    seconds that no shallow detector has a use for. That walk passes over what cannot be imported.
+    """
+    helper = "sklearn.externals.array_api_compat.torch"
+    hidden = sys.modules.setdefault(helper, None) is None  # type: ignore[arg-type]
+    try:
+        import skops.io
+    finally:
+        if hidden:
+            del sys.modules[helper]
+    return skops.io
 
 
 def check_zip(file: Any, name: str) -> zipfile.ZipFile:
     """Open a zip after checking its members' names and sizes."""
     try:
         archive = zipfile.ZipFile(file)
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         raise ModelFileError(f"{name} is no dross model: not a zip archive, or cut short.") from None
     for member in archive.infolist():
+        if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
+            raise ModelFileError(
+                f"{name} holds the compressed or encrypted member {member.filename!r}, which dross never "
+                "writes; it is not loaded."
+            )
         path = member.filename.replace("\\", "/")
         if path.startswith("/") or ":" in path or ".." in path.split("/"):
             raise ModelFileError(

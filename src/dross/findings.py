@@ -76,23 +76,28 @@ class Findings:
     def save(self, folder: str | Path) -> Path:
         """Write scores.parquet, anomalies.csv, report.html, model.dross and summary.json.
 
-        The folder appears whole or not at all; one that is there already is replaced in one step.
+        The folder appears whole or not at all; an earlier result in it is replaced in one step.
 
         Returns
         -------
         Path
             The folder.
+
+        Raises
+        ------
+        InputError
+            If the folder holds anything else than a result, or cannot be written.
         """
         from dross.report import render_report
 
-        folder = Path(folder).absolute()
+        folder = Path(folder).resolve()
         with staged(folder) as partial:
             pq.write_table(scores_table(self), partial / "scores.parquet")
             self._write_anomalies(partial / "anomalies.csv")
             self.model.save(partial / "model.dross")
-            written = ("scores.parquet", "anomalies.csv", "model.dross")
-            self.summary["checksums"] |= {name: _sha256(partial / name) for name in written}
+            self.summary["checksums"] = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
             (partial / "report.html").write_text(render_report(self), encoding="utf-8")
+            self.summary["checksums"]["report.html"] = _sha256(partial / "report.html")
             summary = json.dumps(self.summary, indent=2, ensure_ascii=False, allow_nan=False)
             (partial / "summary.json").write_text(summary + "\n", encoding="utf-8")
         return folder

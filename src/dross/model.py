@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from dross import registry
@@ -18,9 +18,21 @@ from dross.errors import ModelFileError, ParameterError
 from dross.features.base import Features
 from dross.model_file import read_model_file, write_model_file
 from dross.sources import open_source
-from dross.sources.base import ReadOptions, Source, Unreadable
+from dross.sources.base import Kind, ReadOptions, Source, Unreadable
 
-__all__ = ["FEATURES", "Model", "Scored", "explain_rows", "load", "rank_of", "versions"]
+__all__ = [
+    "FEATURES",
+    "MAX_EXPLAINED",
+    "Model",
+    "Scored",
+    "explain_rows",
+    "features_class",
+    "load",
+    "options_of",
+    "parameters_of",
+    "rank_of",
+    "versions",
+]
 
 FEATURES = {
     "table": "dross.features.table_encoder:TableEncoder",
@@ -32,7 +44,7 @@ FEATURES = {
 MAX_EXPLAINED = 10_000
 """Reasons cost some dozen scorings a row; beyond this many, only the most anomalous rows get them."""
 
-_READ_OPTIONS = ("id_column", "text_column", "ignore_columns", "array", "image_size", "channels")
+_READ_OPTIONS = ("kind", "id_column", "text_column", "array", "image_size", "channels")
 
 
 def features_class(family: str) -> type[Features]:
@@ -162,11 +174,11 @@ class Model:
             "family": self.family,
             "detector": {
                 "name": self.detector_name,
-                "parameters": _parameters(self.detector),
+                "parameters": parameters_of(self.detector),
                 **detector_values,
             },
             "features": feature_values,
-            "options": options | {"ignore_columns": list(self.options.ignore_columns)},
+            "options": options,
             "about": self.about,
         }
         arrays = {"score_quantiles": self.score_quantiles}
@@ -185,9 +197,15 @@ class Model:
         """
         values, arrays = read_model_file(Path(path))
         try:
-            return cls._from_file(values, arrays)
-        except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
-            raise ModelFileError(f"{path} is damaged: {type(error).__name__} {error}.") from None
+            model = cls._from_file(values, arrays)
+            model._try_out()
+        except ModelFileError:
+            raise
+        except Exception as error:  # whatever the parts of a damaged file make go wrong
+            raise ModelFileError(
+                f"{path} is damaged: its parts do not fit ({type(error).__name__}: {error})."
+            ) from None
+        return model
 
     @classmethod
     def _from_file(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
@@ -195,19 +213,33 @@ class Model:
         if family not in FEATURES or about["name"] not in registry.DETECTORS:
             raise ModelFileError(f"The model file names unknown parts: {family!r}, {about['name']!r}.")
         parameters = {k: tuple(v) if isinstance(v, list) else v for k, v in about["parameters"].items()}
+        if parameters.get("device") == "cuda":
+            parameters["device"] = "auto"  # trained on a GPU, it still scores without one
         build: Any = registry.get(about["name"])
         detector = build(**parameters)
         detector.set_state(about, _below("detector/", arrays))
-        options = values["options"]
         return cls(
             family=family,
             detector_name=about["name"],
             features=features_class(family).from_state(values["features"], _below("features/", arrays)),
             detector=detector,
-            options=ReadOptions(**options | {"ignore_columns": tuple(options["ignore_columns"])}),
+            options=ReadOptions(**values["options"]),
             score_quantiles=arrays["score_quantiles"],
             about=values["about"],
         )
+
+    def _try_out(self) -> None:
+        """Score one made-up row, so that parts that do not fit each other show up when they are loaded."""
+        if self.family == "image":
+            X = np.asarray(self.detector.reference_)[None]
+        else:
+            columns = list(dict.fromkeys(self.features.feature_owner))
+            row = pa.table({name: ["some words"] for name in columns})
+            options = ReadOptions(text_column=columns[0] if self.family == "text" else None)
+            X = np.asarray(self.features.transform(open_source(row, options)))
+        numbers = [*self.detector.anomaly_score(X), *self.score_quantiles, self.threshold]
+        if X.shape != (1, *self.detector.input_shape_) or not np.isfinite(numbers).all():
+            raise ValueError(f"a row of shape {X.shape[1:]} has no score")
 
     def _scores_of(self, source: Source) -> tuple[Any, NDArray[np.float64]]:
         X = self.features.transform(source)
@@ -234,24 +266,28 @@ def explain_rows(
     return reasons, dict(zip(rows.tolist(), explained.heatmaps, strict=True))
 
 
-def options_of(source_options: ReadOptions, features: Features) -> ReadOptions:
-    """Return how new data is read: as the training data was, without labels, at the fitted image size."""
+def options_of(source_options: ReadOptions, features: Features, family: Kind) -> ReadOptions:
+    """Return how new data is read: as the family fitted on, at the fitted image size.
+
+    Labels and ignored columns need not be there again; where they are, the features pass over them.
+    """
     return replace(
         source_options,
-        kind="auto",
+        kind=family,
         label_column=None,
         anomaly_value=None,
+        ignore_columns=(),
         cache_dir=None,
-        ignore_columns=(*source_options.ignore_columns, *filter(None, [source_options.label_column])),
         image_size=getattr(features, "image_size", None),
         channels=getattr(features, "channels", None),
     )
 
 
-def _parameters(detector: BaseDetector) -> dict[str, Any]:
-    """Return the constructor's parameters; a generator in place of a seed becomes the seed drawn from it."""
-    parameters: Mapping[str, Any] = {f.name: getattr(detector, f.name) for f in fields(detector)}
-    return dict(parameters) | {"random_state": detector.seed_}
+def parameters_of(detector: BaseDetector) -> dict[str, Any]:
+    """Return a fitted detector's parameters as JSON-able values, with the seed that was drawn in its fit."""
+    parameters = {field.name: getattr(detector, field.name) for field in fields(detector)}
+    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in parameters.items()}
+    return plain | {"random_state": detector.seed_}
 
 
 def _below(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -61,7 +61,7 @@ def read_model_file(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
             )
         try:
             arrays = load_arrays(archive.read(_ARRAYS))
-        except (SafetensorError, KeyError, zipfile.BadZipFile, ValueError) as error:
+        except (SafetensorError, KeyError, zipfile.BadZipFile, ValueError, TypeError, EOFError) as error:
             raise ModelFileError(f"{path} is damaged: its arrays cannot be read ({error}).") from None
     return values, arrays
 
@@ -69,7 +69,7 @@ def read_model_file(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
 def _read_values(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     try:
         values = json.load(io.TextIOWrapper(archive.open(_VALUES), encoding="utf-8"))
-    except (KeyError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except (KeyError, ValueError, zipfile.BadZipFile, EOFError, RecursionError):
         raise ModelFileError(f"{path} is no dross model: it has no readable {_VALUES}.") from None
     if not isinstance(values, dict) or values.get("format") != _FORMAT or "format_version" not in values:
         raise ModelFileError(f"{path} is no dross model: its {_VALUES} does not say so.")

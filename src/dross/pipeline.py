@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +17,21 @@ from numpy.typing import NDArray
 
 from dross import metrics, registry
 from dross.auto import choose_detector
-from dross.base import BaseDetector, batches
+from dross.base import BaseDetector, batches, check_share
 from dross.checkpoint import Checkpoint
 from dross.errors import InputError, ParameterError
 from dross.features.base import Features
 from dross.findings import Findings, TopFinding
-from dross.model import MAX_EXPLAINED, Model, explain_rows, features_class, options_of, rank_of, versions
+from dross.model import (
+    MAX_EXPLAINED,
+    Model,
+    explain_rows,
+    features_class,
+    options_of,
+    parameters_of,
+    rank_of,
+    versions,
+)
 from dross.monitor import Monitor
 from dross.sources import open_source
 from dross.sources.base import Kind, ReadOptions, Source
@@ -76,13 +86,14 @@ def find(
     epochs : int, optional
         Passes of a trained detector over the rows.
     random_state : int, default 0
-        The seed; equal seeds give equal scores.
+        The seed; equal seeds give equal scores. A detector that brings its own keeps it.
     device, precision
         Of trained detectors; see `dross.deep.DeepDetector`.
     top : int, default 20
         How many of the most anomalous rows are explained and shown, flagged or not.
     checkpoint_folder : path, optional
-        Where training keeps its state, None to keep none.
+        Where training keeps its state, None to keep none. It is there until the caller removes it; saving
+        the findings into the folder above does.
     resume : bool, default False
         Go on from the state in ``checkpoint_folder``.
     expected_key : str, optional
@@ -120,28 +131,32 @@ def find(
         array=array,
         image_size=image_size,
     )
-    if top < 0:
-        raise ParameterError(f"top is {top}; it must be at least 0.")
+    _check(options, contamination, top)
+    build = partial(
+        _build_detector,
+        parameters=dict(parameters or {}),
+        shared={"contamination": contamination, "random_state": random_state},
+        deep={"max_epochs": epochs, "device": device, "precision": precision},
+    )
+    fitted = None if isinstance(detector, str) and detector == "auto" else build(detector)
     clock.start("reading")
     source = open_source(data, options)
     clock.start("encoding")
     features = features_class(source.family)().fit(source)
     X = features.transform(source)
-
-    fitted = _build_detector(
-        detector,
-        source.family,
-        dict(parameters or {}),
-        {"contamination": contamination, "random_state": random_state},
-        {"max_epochs": epochs, "device": device, "precision": precision},
-    )
+    fitted = fitted or build(choose_detector(source.family))
     name = _name_of(fitted)
-    key = _fingerprint(X, fitted)
+    key = _fingerprint(X, source, features, fitted)
     if expected_key is not None and expected_key != key:
-        raise InputError("The folder holds the result of other data or parameters; --force replaces it.")
+        raise InputError(
+            "The result folder holds a result of other data or parameters; replace it with --force, or name "
+            "another folder with --out."
+        )
     if checkpoint_folder is not None:
         monitor.checkpoint = Checkpoint(Path(checkpoint_folder), key)
         monitor.resume = resume
+        if resume:
+            monitor.checkpoint.load()  # refuses another run's state even where the detector keeps none
     clock.start("fitting")
     try:
         fitted.set_monitor(monitor).fit(X)
@@ -151,32 +166,52 @@ def find(
     model = _model(source, options, features, fitted, name)
     findings = _findings(source, model, X, top)
     clock.stop()
-    findings.summary |= {"key": key, "seed": random_state, "seconds": clock.seconds}
+    seed = fitted.random_state if isinstance(fitted.random_state, int) else fitted.seed_
+    findings.summary |= {"key": key, "seed": seed, "seconds": clock.seconds}
     if monitor.checkpoint is not None:
         findings.summary["resumed_from_epoch"] = monitor.checkpoint.resumed_from_epoch
     return findings
 
 
+def _check(options: ReadOptions, contamination: object, top: int) -> None:
+    """Raise for what can be seen to be wrong before anything is read."""
+    check_share(contamination)
+    if top < 0:
+        raise ParameterError(f"top is {top}; it must be at least 0.")
+    if options.anomaly_value is not None and options.label_column is None:
+        raise ParameterError("An anomaly value needs the label column that it stands in: --label-column.")
+
+
 def _build_detector(
     detector: str | BaseDetector,
-    family: str,
+    *,
     parameters: dict[str, Any],
     shared: dict[str, Any],
     deep: dict[str, Any],
 ) -> BaseDetector:
     """Return an unfitted detector with the user's parameters; those of training only where there is one."""
+    own: dict[str, Any] = {}
     if isinstance(detector, BaseDetector):
-        return detector.__class__(**detector.get_params())
-    name = choose_detector(family) if detector == "auto" else detector
-    cls = registry.get(name)
+        cls, own = type(detector), detector.get_params()
+        if own["random_state"] is not None:
+            shared = shared | {"random_state": own["random_state"]}
+    elif isinstance(detector, str):
+        cls = registry.get(detector)
+    else:
+        raise ParameterError(f"detector is {detector!r}; it must be a name or a detector, as KNN().")
     known = {f.name for f in fields(cls)}
-    if unknown := sorted(set(parameters) - known):
-        raise ParameterError(f"{name} has no parameter {unknown[0]!r}; it has {', '.join(sorted(known))}.")
+    if unknown := sorted(set(parameters) - known | set(parameters) & set(shared)):
+        options = ", ".join(sorted(known - set(shared)))
+        raise ParameterError(f"{cls.__name__} has no parameter {unknown[0]!r} of its own; it has {options}.")
     if deep["max_epochs"] is not None and "max_epochs" not in known:
         raise ParameterError(
-            f"{name} is not trained in epochs; leave --epochs out or choose a deep detector."
+            f"{cls.__name__} is not trained in epochs; leave --epochs out or choose a deep detector."
         )
-    return cls(**shared | {k: v for k, v in deep.items() if k in known} | parameters)
+    given = {k: v for k, v in (shared | deep).items() if k in known and v not in (None, "auto")}
+    built = cls(**own | given | parameters)
+    built.check_parameters()
+    _name_of(built)
+    return built
 
 
 def _name_of(detector: BaseDetector) -> str:
@@ -190,15 +225,20 @@ def _name_of(detector: BaseDetector) -> str:
     )
 
 
-def _fingerprint(X: Any, detector: BaseDetector) -> str:
-    """Return a hash of the encoded data and everything that decides the scores."""
+def _fingerprint(X: Any, source: Source, features: Features, detector: BaseDetector) -> str:
+    """Return a hash of the data, as it was encoded, and of everything that decides the scores."""
     digest = hashlib.sha256()
     size = max(1, _HASH_VALUES // int(np.prod(X.shape[1:])))
     for part in batches(len(X), size):
         digest.update(np.asarray(X[part]).tobytes())
+    digest.update("\n".join(map(str, source.ids)).encode("utf-8", "surrogatepass"))
+    encoding, arrays = features.get_state()
+    for name in sorted(arrays):
+        digest.update(arrays[name].tobytes())
     parameters = {k: v for k, v in detector.get_params().items() if k not in ("verbose", "device")}
     about = {
         "shape": X.shape,
+        "encoding": encoding,
         "detector": type(detector).__name__,
         "parameters": parameters,
         "versions": versions(),
@@ -215,7 +255,7 @@ def _model(
         detector_name=name,
         features=features,
         detector=detector,
-        options=options_of(options, features),
+        options=options_of(options, features, source.family),
         score_quantiles=np.quantile(detector.anomaly_scores_, np.linspace(0, 1, _QUANTILES)),
         about={
             "versions": versions(),
@@ -267,7 +307,7 @@ def _findings(source: Source, model: Model, X: Any, top: int) -> Findings:
         model=model,
         source=source,
     )
-    findings.top = _top(findings, source, shown[: max(top, 1)] if top else shown[:0], heatmaps)
+    findings.top = _top(findings, source, shown[:top], heatmaps)
     if source.labels is not None:
         findings.metrics = metrics.evaluate(source.labels, scores, labels.astype(bool))
         findings.summary["metrics"] = findings.metrics
@@ -278,7 +318,7 @@ def _summary(
     source: Source, model: Model, share: dict[str, Any], labels: NDArray[np.int8], notes: list[str]
 ) -> dict[str, Any]:
     detector = model.detector
-    parameters = {k: v for k, v in detector.get_params().items() if k != "random_state"}
+    parameters = {k: v for k, v in parameters_of(detector).items() if k != "random_state"}
     return {
         "name": source.name,
         "kind": source.kind,

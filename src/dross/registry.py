@@ -15,6 +15,7 @@ __all__ = ["DETECTORS", "get"]
 
 DETECTORS: dict[str, str] = {
     "autoencoder": "dross.detectors.autoencoder:AutoEncoder",
+    "guarded_forest": "dross.detectors.guarded_forest:GuardedForest",
     "isolation_forest": "dross.detectors.isolation_forest:IsolationForest",
     "kde": "dross.detectors.kde:KDE",
     "knn": "dross.detectors.knn:KNN",

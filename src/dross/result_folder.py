@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dross.checkpoint import CHECKPOINT_FILES
 from dross.errors import InputError
 
 __all__ = ["CHECKPOINT", "RESULT_FILES", "check_target", "earlier_summary", "staged"]
@@ -24,33 +26,47 @@ _HERE = -100  # AT_FDCWD
 def check_target(folder: Path) -> None:
     """Raise if a result cannot be written to ``folder`` without harm; bring back a result a kill displaced.
 
+    Leaves nothing behind that was not there before.
+
     Raises
     ------
     InputError
-        If it is a file, holds files that dross did not write, or cannot be written.
+        If it is a file, the working folder or a mount point, holds files that dross did not write, or cannot
+        be written.
     """
     _recover(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; --out needs a folder.")
-    if folder.is_dir():
-        foreign = sorted(p.name for p in folder.iterdir() if p.name not in (*RESULT_FILES, CHECKPOINT))
-        if foreign:
-            raise InputError(
-                f"{folder} holds files that dross did not write ({', '.join(foreign[:3])}"
-                f"{', ...' if len(foreign) > 3 else ''}); choose another folder with --out."
-            )
-    place = folder.parent
+    if folder == Path.cwd() or folder.is_mount():
+        what = "a mount point" if folder.is_mount() else "the working folder"
+        raise InputError(f"{folder} is {what}, which cannot be replaced as a whole; name a folder in it.")
+    if foreign := _foreign_files(folder):
+        raise InputError(
+            f"{folder} holds files that dross did not write ({', '.join(foreign[:3])}"
+            f"{', ...' if len(foreign) > 3 else ''}); choose another folder with --out."
+        )
+    place = next(parent for parent in folder.parents if parent.exists())
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        probe = place / f".{folder.name}.partial-{os.getpid()}"
+        probe = place / f".{folder.name}.probe-{os.getpid()}"
         probe.mkdir()
         probe.rmdir()
         if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(13, "Permission denied")
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise InputError(
             f"{folder} cannot be written: {error.strerror}; choose another folder with --out."
         ) from None
+
+
+def _foreign_files(folder: Path) -> list[str]:
+    """Return what is in a result folder, or in its checkpoint, that dross did not write."""
+    if not folder.is_dir():
+        return []
+    checkpoint = folder / CHECKPOINT
+    inside = checkpoint.iterdir() if checkpoint.is_dir() else ()
+    foreign = [path.name for path in folder.iterdir() if path.name not in (*RESULT_FILES, CHECKPOINT)]
+    foreign += [f"{CHECKPOINT}/{path.name}" for path in inside if not path.name.startswith(CHECKPOINT_FILES)]
+    return sorted(foreign)
 
 
 def earlier_summary(folder: Path) -> dict[str, Any] | None:
@@ -66,7 +82,14 @@ def earlier_summary(folder: Path) -> dict[str, Any] | None:
 
 @contextlib.contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """Yield a folder to write into; it takes the place of ``folder`` at the end, or vanishes on an error."""
+    """Yield a folder to write into; it takes the place of ``folder`` at the end, or vanishes on an error.
+
+    Raises
+    ------
+    InputError
+        As `check_target`: what dross did not write is never replaced.
+    """
+    check_target(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     partial = folder.parent / f".{folder.name}.partial-{os.getpid()}"

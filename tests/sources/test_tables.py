@@ -430,7 +430,7 @@ def test_pickled_objects_are_not_loaded(tmp_path: Path) -> None:
 CELL = st.text(st.sampled_from('abÜ日 0129.-+?,"\n\r\t;'), max_size=6)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.integers(1, 4).flatmap(
         lambda n: st.lists(st.lists(CELL, min_size=n, max_size=n), min_size=3, max_size=12)

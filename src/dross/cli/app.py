@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import shlex
 import sys
 from enum import StrEnum
@@ -49,6 +50,10 @@ class PrecisionOption(StrEnum):
 
 def main() -> None:
     """Run the command line: exit 0 on success, 2 on bad input, 130 when interrupted."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # names of files may not fit the terminal's encoding
     try:
         app()
     except DrossError as error:

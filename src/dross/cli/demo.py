@@ -27,13 +27,10 @@ def run_demo(out: Path) -> None:
     table, pictures = out / "patients.csv", out / "digits"
     make_messy_table(table)
     make_picture_folder(pictures)
-    print(
-        f"A messy table, {table}: 357 benign cases of the breast-cancer data, 20 malignant ones among them."
-    )
-    _find(
-        table, out / "patients-result", label_column="diagnosis", anomaly_value="malignant", id_column="case"
-    )
-    print(f"\nA folder of pictures, {pictures}: 177 zeros of the digits data, 9 other digits among them.")
+    print(f"{table}: 357 benign cases of the breast-cancer data, ten of them with lost decimal points,")
+    print("and ten malignant cases; a text, a date, a constant column, and missing cells.")
+    _find(table, out / "patients-result", id_column="case", label_column="truth", anomaly_value="wrong")
+    print(f"\n{pictures}: pictures of 177 zeros of the digits data, and of nine other digits.")
     _find(pictures, out / "digits-result")
 
 
@@ -47,22 +44,28 @@ def _find(path: Path, out: Path, **options: str) -> None:
 
 
 def make_messy_table(path: Path) -> None:
-    """Write the benign cases and 20 malignant ones with text, date, missing and constant columns."""
+    """Write benign cases with text, date, missing and constant columns, and 20 rows that do not belong.
+
+    Ten are malignant cases, ten are benign ones with the decimal point lost in one to three cells.
+    """
     data = load_breast_cancer()
     rng = np.random.default_rng(0)
-    malignant = rng.choice(np.flatnonzero(data.target == 0), 20, replace=False)
-    rows = rng.permutation(np.concatenate([np.flatnonzero(data.target == 1), malignant]))
+    benign = np.flatnonzero(data.target == 1)
+    malignant = rng.choice(np.flatnonzero(data.target == 0), 10, replace=False)
+    slipped = set(rng.choice(benign, 10, replace=False).tolist())
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["case", "seen", "ward", "note", "hospital", *data.feature_names, "diagnosis"])
-        for row in rows:
+        writer.writerow(["case", "seen", "ward", "note", "hospital", *data.feature_names, "truth"])
+        for row in rng.permutation(np.concatenate([benign, malignant])).tolist():
+            values = data.data[row].copy()
+            if row in slipped:
+                values[rng.choice(len(values), rng.integers(1, 4), replace=False)] *= 100
+            cells = [f"{value:.6g}" if rng.random() > 0.02 else "" for value in values]
             seen = np.datetime64("2024-01-08T08:00") + rng.integers(0, 180 * 24 * 4) * np.timedelta64(15, "m")
-            cells = [f"{value:.6g}" if rng.random() > 0.02 else "" for value in data.data[row]]
             ward = rng.choice(["north", "south", "day clinic"], p=[0.5, 0.4, 0.1])
             note = f"{rng.choice(_NOTES)}, {rng.choice(_NOTES)}"
-            writer.writerow(
-                [f"C{row:03d}", seen, ward, note, "St Mary", *cells, data.target_names[data.target[row]]]
-            )
+            truth = "ok" if data.target[row] == 1 and row not in slipped else "wrong"
+            writer.writerow([f"C{row:03d}", seen, ward, note, "St Mary", *cells, truth])
 
 
 def make_picture_folder(folder: Path) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from dross import registry
+from dross.cli.printing import print_table
 
 __all__ = ["run_detectors"]
 
 
 def run_detectors(*, as_json: bool) -> None:
     """Print each detector with its input, idea and own parameters."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in registry.DETECTORS:
         cls = registry.get(name)
         idea = next(line.strip() for line in (cls.__doc__ or "").splitlines() if line.strip())
@@ -24,7 +25,6 @@ def run_detectors(*, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"detectors": rows}))
         return
-    table = Table("name", "input", "idea", box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(str(row["name"]), ", ".join(row["input"]), str(row["idea"]))
-    Console().print(table)
+    print_table(
+        Console(), ("name", "input", "idea"), [(r["name"], ", ".join(r["input"]), r["idea"]) for r in rows]
+    )

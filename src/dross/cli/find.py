@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from dross.cli.printing import print_table, say
 from dross.cli.progress import console_monitor, stopping
 from dross.errors import ParameterError
 from dross.result_folder import CHECKPOINT, check_target, earlier_summary
 
 if TYPE_CHECKING:
-    from dross.findings import Findings
+    from dross.findings import Findings, TopFinding
 
-__all__ = ["FindRequest", "run_find", "share_sentence"]
+__all__ = ["FindRequest", "run_find"]
 
 _ENDINGS = frozenset(
     [
@@ -65,16 +65,35 @@ def run_find(request: FindRequest, options: dict[str, Any], parameters: Sequence
     """Run the main job, write its files and print what was found."""
     options["contamination"] = _share(options["contamination"])
     options["parameters"] = dict(_parameter(text) for text in parameters)
-    folder = (request.out or Path("dross-out") / _stem(request.path)).absolute()
+    folder = (request.out or Path("dross-out") / _stem(request.path)).resolve()
+    data = Path(request.path)
+    if data.is_dir() and folder.is_relative_to(data.resolve()):
+        raise ParameterError(f"{folder} lies in the data; name a result folder outside of it with --out.")
     check_target(folder)
+    errors = Console(stderr=True)
+    if not request.quiet:
+        _mention_checkpoint(request, folder / CHECKPOINT, errors)
+    findings = _find_and_save(request, options, folder, errors)
+    if request.as_json:
+        print(json.dumps(_as_json(findings, folder), ensure_ascii=False, allow_nan=False))
+    elif not request.quiet:
+        print_findings(findings, folder, Console())
+
+
+def _mention_checkpoint(request: FindRequest, checkpoint: Path, errors: Console) -> None:
+    if request.resume and not checkpoint.exists():
+        say(errors, f"There is no checkpoint {checkpoint}: starting anew.")
+    elif checkpoint.exists() and not request.resume:
+        say(errors, f"Starting anew; --resume would go on from the checkpoint {checkpoint}.")
+
+
+def _find_and_save(request: FindRequest, options: dict[str, Any], folder: Path, errors: Console) -> Findings:
     earlier = earlier_summary(folder)
     expected = None if request.force or earlier is None else str(earlier.get("key"))
-
-    errors = Console(stderr=True)
+    made = not folder.exists()
     with console_monitor(errors, quiet=request.quiet or request.as_json) as monitor, stopping(monitor):
         from dross.pipeline import find
 
-        made = not folder.exists()
         try:
             findings = find(
                 request.path,
@@ -89,63 +108,60 @@ def run_find(request: FindRequest, options: dict[str, Any], parameters: Sequence
             findings.save(folder)
         except KeyboardInterrupt:
             if (folder / CHECKPOINT).exists():
-                errors.print(
-                    f"Stopped; go on with: {request.command} --resume", highlight=False, soft_wrap=True
-                )
+                resume = "" if request.resume else " --resume"
+                say(errors, f"Stopped; go on with: {request.command}{resume}")
             raise
         finally:
             if made and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-    if request.as_json:
-        print(json.dumps(_as_json(findings, folder), ensure_ascii=False, allow_nan=False))
-    elif not request.quiet:
-        print_findings(findings, folder, Console())
+    return findings
 
 
 def print_findings(findings: Findings, folder: Path, console: Console) -> None:
     """Print the top rows, the share with its interval, and what could not be read."""
-    say = Console.print
-    read = f"{findings.name}: {findings.kind}, {len(findings.ids):,} rows, detector {findings.detector}"
-    say(console, read, highlight=False, markup=False)
-    for note in findings.notes:
-        say(console, f"  {note}", highlight=False, markup=False)
-    if findings.top:
-        table = Table("rank", "id", "score", "flagged", "why", box=None, pad_edge=False, header_style="bold")
-        for row in findings.top:
-            score = f"{row.anomaly_score:.4g}"
-            flag = "yes" if row.is_anomaly else ""
-            table.add_row(str(row.rank), Text(str(row.id)), score, flag, Text(row.reason or ""))
-        say(console)
-        say(console, table)
-    say(console)
-    say(console, share_sentence(findings), highlight=False, markup=False)
-    if findings.metrics:
-        values = ", ".join(f"{k} {v:.3f}" for k, v in findings.metrics.items() if isinstance(v, float))
-        say(console, f"Against the labels: {values}", highlight=False, markup=False)
-    if findings.unreadable:
-        say(console, f"{len(findings.unreadable)} items could not be read:", highlight=False)
-        for item in findings.unreadable[:_LISTED]:
-            say(console, f"  {item.id}: {item.reason}", highlight=False, markup=False)
-        if len(findings.unreadable) > _LISTED:
-            say(
-                console,
-                f"  ... and {len(findings.unreadable) - _LISTED} more, see summary.json",
-                highlight=False,
-            )
-    say(console, f"Report: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+    from dross.report.wording import caution, headline, row_noun
 
-
-def share_sentence(findings: Findings) -> str:
-    """Return the answer in words: how many rows, what share, how sure."""
-    n, flagged = len(findings.ids), int(findings.labels.sum())
-    share = findings.summary["share"]
-    if share["source"] == "given":
-        return f"{flagged:,} of {n:,} rows flagged: the share of {findings.contamination:.2%} was given."
-    low, high = findings.contamination_interval
-    return (
-        f"{flagged:,} of {n:,} rows do not belong: {findings.contamination:.2%} "
-        f"(90 % interval {low:.2%} to {high:.2%}). {share['message']}"
+    noun = row_noun(findings)
+    say(
+        console,
+        f"{findings.name}: {findings.kind}, {len(findings.ids):,} {noun}s, detector {findings.detector}",
     )
+    for note in findings.notes:
+        say(console, f"  {note}")
+    if findings.top:
+        say(console)
+        header = ("rank", "id", "score", "flagged", "why")
+        print_table(console, header, [_line(row) for row in findings.top])
+    say(console)
+    say(console, f"{headline(findings)}.")
+    if warning := caution(findings):
+        say(console, warning)
+    if findings.metrics:
+        _print_metrics(findings.metrics, console)
+    if findings.unreadable:
+        say(console, f"Could not be read ({len(findings.unreadable):,}):")
+        for item in findings.unreadable[:_LISTED]:
+            say(console, f"  {item.id}: {item.reason}")
+        if len(findings.unreadable) > _LISTED:
+            say(console, f"  ... and {len(findings.unreadable) - _LISTED:,} more, see summary.json")
+    say(console, f"Report: {folder / 'report.html'}")
+
+
+def _line(row: TopFinding) -> tuple[str, ...]:
+    flag = "yes" if row.is_anomaly else ""
+    return str(row.rank), str(row.id), f"{row.anomaly_score:.4g}", flag, row.reason or ""
+
+
+def _print_metrics(metrics: dict[str, Any], console: Console) -> None:
+    """Print how well scores and flags agree with the labels."""
+    if metrics["auroc"] is None:
+        say(console, "Against the labels: no AUROC, since all of them are the same.")
+    else:
+        say(console, f"Against the labels: AUROC {metrics['auroc']:.3f}, AUPR {metrics['aupr']:.3f}")
+    counts = metrics["confusion"]
+    rows = [("  anomaly", "tp", "fn"), ("  normal", "fp", "tn")]
+    header = ("  label", "flagged", "not flagged")
+    print_table(console, header, [(name, str(counts[a]), str(counts[b])) for name, a, b in rows])
 
 
 def _as_json(findings: Findings, folder: Path) -> dict[str, Any]:
@@ -164,7 +180,7 @@ def _as_json(findings: Findings, folder: Path) -> dict[str, Any]:
 
 def _stem(path: str) -> str:
     """Return the name of the data without the endings of its format."""
-    name = Path(path).absolute().name or "data"
+    name = Path(os.path.abspath(path)).name or "data"  # noqa: PTH100  (".." goes, links stay)
     while (ending := Path(name).suffix.lower()) in _ENDINGS and Path(name).stem:
         name = name[: -len(ending)]
     return name
@@ -185,7 +201,9 @@ def _parameter(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise ParameterError(f"--param {text!r} must have the form NAME=VALUE.")
+    if value.lower() in ("true", "false", "none"):
+        value = value.capitalize()
     try:
         return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return name, value

@@ -49,19 +49,23 @@ class LineMonitor(Monitor):
         super().__init__()
         self.console = console
         self.started = self.last = time.monotonic()
+        self.first: float | None = None  # share done at the first word of it: a resumed run starts late
 
     def stage(self, name: str) -> None:
         """Print the stage."""
         self.console.print(f"{name} ...", highlight=False)
         self.started = self.last = time.monotonic()
+        self.first = None
 
     def progress(self, epoch: int, n_epochs: int, fraction: float, loss: float) -> None:
         """Print where training is, and how long it will take."""
         now = time.monotonic()
-        if now - self.last < _LINE_SECONDS:
+        if self.first is None:
+            self.started, self.first = now, fraction
+        if now - self.last < _LINE_SECONDS or fraction <= self.first:
             return
         self.last = now
-        left = (now - self.started) * (1 - fraction) / max(fraction, 1e-9)
+        left = (now - self.started) * (1 - fraction) / (fraction - self.first)
         self.console.print(
             f"epoch {epoch} of {n_epochs}, loss {loss:.4g}, {left:.0f} s left", highlight=False
         )

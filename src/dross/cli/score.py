@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from dross.errors import ParameterError
+from dross.cli.printing import print_table, say
+from dross.errors import ModelFileError, ParameterError
 from dross.findings import scores_table
 from dross.model import Model, Scored
 from dross.model_file import read_model_file
@@ -24,8 +23,8 @@ _SHOWN = 20
 
 def run_score(model: Path, path: str, out: Path | None, contamination: float | None) -> None:
     """Score new data; write all scores if a file is named, print the top rows."""
-    if out is not None and out.suffix not in (".parquet", ".csv", ".jsonl"):
-        raise ParameterError(f"--out is {str(out)!r}; its ending must be .parquet, .csv or .jsonl.")
+    if out is not None:
+        _check_out(out, Path(path), model)
     scored = Model.load(model).score(path, contamination=contamination)
     if out is not None:
         _write(scores_table(scored), out)
@@ -33,20 +32,33 @@ def run_score(model: Path, path: str, out: Path | None, contamination: float | N
 
 
 def run_inspect(model: Path) -> None:
-    """Print what a model file says of itself."""
+    """Print what a model file says of itself; its detector is not built."""
     values, arrays = read_model_file(model)
-    about = {
-        "family": values["family"],
-        "detector": values["detector"]["name"],
-        "parameters": values["detector"]["parameters"],
-        "input_shape": values["detector"]["base"]["input_shape"],
-        "training_rows": values["detector"]["base"]["n_training_rows"],
-        "kept_rows": len(arrays["detector/kept_rows"]) if "detector/kept_rows" in arrays else 0,
-        "format_version": values["format_version"],
-        "bytes": model.stat().st_size,
-        **values["about"],
-    }
+    try:
+        detector = values["detector"]
+        about = {
+            "family": values["family"],
+            "detector": detector["name"],
+            "parameters": detector["parameters"],
+            "input_shape": detector["base"]["input_shape"],
+            "training_rows": detector["base"]["n_training_rows"],
+            "kept_rows": len(arrays.get("detector/kept_rows", ())),
+            "format_version": values["format_version"],
+            "bytes": model.stat().st_size,
+            **values["about"],
+        }
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(f"{model} is damaged: {type(error).__name__} {error}.") from None
     print(json.dumps(about, indent=2, ensure_ascii=False))
+
+
+def _check_out(out: Path, path: Path, model: Path) -> None:
+    if out.suffix not in (".parquet", ".csv", ".jsonl"):
+        raise ParameterError(f"--out is {str(out)!r}; its ending must be .parquet, .csv or .jsonl.")
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise ParameterError(f"--out is {str(out)!r}; it must be a file in a folder that exists.")
+    if out.resolve() in (path.resolve(), model.resolve()):
+        raise ParameterError(f"--out is {str(out)!r}, which is read here; name another file.")
 
 
 def _write(table: pa.Table, out: Path) -> None:
@@ -66,21 +78,21 @@ def _write(table: pa.Table, out: Path) -> None:
 
 
 def _print_scored(scored: Scored, out: Path | None, console: Console) -> None:
-    order = scored.rank.argsort()[:_SHOWN]
-    table = Table("rank", "id", "score", "flagged", "why", box=None, pad_edge=False, header_style="bold")
-    for row in order:
-        flag = "yes" if scored.labels[row] else ""
-        score = f"{scored.anomaly_scores[row]:.4g}"
-        table.add_row(
-            str(scored.rank[row]), Text(str(scored.ids[row])), score, flag, Text(scored.reasons[row] or "")
-        )
     for note in scored.notes:
-        console.print(note, highlight=False, markup=False)
-    console.print(table)
-    console.print(
-        f"{int(scored.labels.sum()):,} of {len(scored.ids):,} rows are over the threshold.", highlight=False
-    )
+        say(console, note)
+    rows = [
+        (
+            str(scored.rank[row]),
+            str(scored.ids[row]),
+            f"{scored.anomaly_scores[row]:.4g}",
+            "yes" if scored.labels[row] else "",
+            scored.reasons[row] or "",
+        )
+        for row in scored.rank.argsort()[:_SHOWN]
+    ]
+    print_table(console, ("rank", "id", "score", "flagged", "why"), rows)
+    say(console, f"{int(scored.labels.sum()):,} of {len(scored.ids):,} are over the threshold.")
     for item in scored.unreadable:
-        console.print(f"could not be read: {item.id}: {item.reason}", highlight=False, markup=False)
+        say(console, f"Could not be read: {item.id}: {item.reason}")
     if out is not None:
-        console.print(f"Scores: {out}", highlight=False, markup=False, soft_wrap=True)
+        say(console, f"Scores: {out}")

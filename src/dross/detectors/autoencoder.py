@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dross.deep import DeepDetector
 from dross.nets.conv import conv_decoder, conv_encoder
@@ -37,7 +38,7 @@ class AutoEncoderModule(nn.Module):
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the mean squared error of a batch."""
-        return self.squared_error(x).mean()
+        return functional.mse_loss(self.decoder(self.encoder(x)).float(), x)
 
     def score(self, x: Tensor) -> Tensor:
         """Return the mean squared error of each row."""

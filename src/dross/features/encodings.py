@@ -20,6 +20,10 @@ __all__ = ["Boolean", "Categorical", "DateTime", "Encoding", "Numeric", "Scale",
 MOST_DEVIATIONS = 1000.0
 """Standardised values are cut off here: as far as one row in a million can lie from the mean."""
 
+RARELY_MISSING = 0.01
+"""A column that more rows miss has no feature for it: such gaps are usual dirt, and many features that say so
+drown the columns that say something (docs/choices.md)."""
+
 _DAY = 86_400.0
 _SHOWN_CHARACTERS = 40
 TRUE = ("true", "yes", "y", "t", "on", "1")
@@ -85,8 +89,9 @@ class Scale:
 class Encoding(ABC):
     """One fitted column: a few features, and words for its cells.
 
-    A missing or invalid cell takes the mean of the column's features. Where such cells were met in fitting,
-    an indicator feature tells them, as high as they were rare (`rarity`).
+    A missing or invalid cell takes the mean of the column's features. Where invalid cells were met in
+    fitting, or missing ones in at most 1 % of the rows, an indicator feature tells them, as high as they
+    were rare (`rarity`).
 
     Attributes
     ----------
@@ -115,8 +120,8 @@ class Encoding(ABC):
     @cached_property
     def features(self) -> list[str]:
         """Names of all features, in their order."""
-        gaps = [("missing", self.missing), ("invalid", self.invalid)]
-        return self.value_features + [gap for gap, count in gaps if 0 < count < self.rows]
+        told = [("missing", 0 < self.missing <= RARELY_MISSING * self.rows), ("invalid", self.invalid > 0)]
+        return self.value_features + [gap for gap, is_told in told if is_told]
 
     @abstractmethod
     def cells(self, column: pa.Array, decimal: str) -> Cells:

@@ -19,7 +19,7 @@ __all__ = ["MomentProfile", "NumberProfile", "Spread", "ValueProfile"]
 MOST_VALUES = 10_000
 """Different values that are counted; later ones only tell that there are more."""
 
-_LONGEST_SAMPLED_TEXT = 20_000
+_LONGEST_SAMPLED_TEXT = 4_000
 _ENOUGH_TO_JUDGE = 200
 _DAY = 86_400.0
 

@@ -72,7 +72,7 @@ def number_role(name: str, profile: NumberProfile, *, is_boolean: bool) -> Encod
         scale, note = _sane_scale(name, profile.spread.scale(), sample)
         encoding = Numeric(name, *counts, scale, _quantile(sample, 0.01), _quantile(sample, 0.99), note=note)
     encoding.note = _gaps_note(name, profile) or encoding.note
-    return encoding if encoding.features else Dropped(name, "constant", "is constant")
+    return encoding
 
 
 def _quantile(ascending: NDArray[np.float64], share: float) -> float:
@@ -144,7 +144,7 @@ def _date_time(
         low=_quantile(sample, 0.01),
         high=_quantile(sample, 0.99),
     )
-    return encoding if encoding.features else Dropped(name, "constant", "is constant")
+    return encoding
 
 
 def _is_text(documents: list[str]) -> bool:

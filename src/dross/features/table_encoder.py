@@ -50,13 +50,14 @@ class TableEncoder(Features):
     categorical   one-hot for at most 100 categories that at least 2 rows and 1 in 1 000 have, and
                   `rarity` of the category, less its mean
     date-time     standardised time, hour of day and day of week as sine and cosine where they vary
-    text          TF-IDF of words by its first 16 singular directions, and the length
+    text          TF-IDF by its first 4 singular directions, how unfamiliar the words are, and the length
     id            left out: whole numbers that only rise or fall, or text that never recurs
     constant      left out, as is *empty*
     ============  ==================================================================================
 
     A missing cell takes the mean (0). So does an infinite one, or one that is no number in a numeric column.
-    Where fitting met such cells, indicator features of the column tell them, as high as they were rare.
+    Where fitting met invalid cells, or missing ones in at most 1 % of the rows, indicator features of the
+    column tell them, as high as they were rare.
     A category not seen in fitting counts as rarer than any seen. A column that is absent when scoring is 0
     throughout, the mean, and new columns are passed over; ``source.notes`` says so.
 
@@ -70,8 +71,8 @@ class TableEncoder(Features):
     >>> from dross.sources import open_source
     >>> table = pa.table({"size": [1.0, 2.0, 4.0, None, 3.0], "unit": ["m"] * 5})
     >>> encoder = TableEncoder().fit(open_source(table))
-    >>> encoder.feature_owner, encoder.notes[:1]
-    (['size', 'size'], ["column 'unit' is constant ('m'): left out"])
+    >>> encoder.feature_owner, encoder.notes
+    (['size'], ["column 'unit' is constant ('m'): left out"])
     """
 
     def __init__(self) -> None:
@@ -124,37 +125,36 @@ class TableEncoder(Features):
             If the source is no table, or shares no column with the one fitted on.
         """
         table = _as_table(source)
-        self._compare_columns(table)
         places = np.searchsorted(self._groups, np.arange(len(self._encodings) + 1))
         here = set(table.columns)
         present = [k for k, name in enumerate(self.owners) if name in here]
+        if not present:
+            raise ModelFileError(
+                f"wrong model for this data: it was fitted on the columns {_listed(self.owners)}, "
+                f"and {table.name} has {_listed(table.columns)}."
+            )
         X = np.zeros((len(table), len(self.feature_owner)), dtype=np.float32)
         n_invalid = np.zeros(len(self._encodings), dtype=np.int64)
         for rows, batch in _numbered(table, [self.owners[k] for k in present]):
             for column, k in zip(batch.columns, present, strict=True):
                 out = X[rows, places[k] : places[k + 1]]
                 n_invalid[k] += self._encodings[k].fill(column, table.decimal, out)
+        notes = self._notes_on_columns(table)
         for encoding, count in zip(self._encodings, n_invalid, strict=True):
             if count and not encoding.invalid:
-                table.notes.append(
+                notes.append(
                     f"column {encoding.name!r}: {count} cells are not {encoding.must_be}: taken as the mean"
                 )
+        table.notes += [note for note in notes if note not in table.notes]
         return X
 
-    def _compare_columns(self, table: TableSource) -> None:
+    def _notes_on_columns(self, table: TableSource) -> list[str]:
         here = set(table.columns)
         absent = [name for name in self.owners if name not in here]
-        if len(absent) == len(self.owners):
-            raise ModelFileError(
-                f"wrong model for this data: it was fitted on the columns {_listed(self.owners)}, "
-                f"and {table.name} has {_listed(table.columns)}."
-            )
         known = {*self.owners, *(fate.name for fate in self._dropped)}
         new = [name for name in table.columns if name not in known]
-        if absent:
-            table.notes.append(f"columns missing here, taken as their mean: {_listed(absent)}")
-        if new:
-            table.notes.append(f"columns that the model does not know, passed over: {_listed(new)}")
+        notes = [f"columns missing here, taken as their mean: {_listed(absent)}"] if absent else []
+        return notes + ([f"columns that the model does not know, passed over: {_listed(new)}"] if new else [])
 
     def contributions(
         self, detector: BaseDetector, X: NDArray[np.float32], rows: NDArray[np.int64]
@@ -263,7 +263,14 @@ def _decide(table: TableSource) -> list[Encoding | Dropped]:
             for column, profile in zip(batch.columns, rest.values(), strict=True):
                 profile.add(column, here)
     fates |= {name: value_role(name, profile) for name, profile in rest.items()}
-    return [fates[name] for name in table.columns]
+    return [_useful(fates[name]) for name in table.columns]
+
+
+def _useful(fate: Encoding | Dropped) -> Encoding | Dropped:
+    """Drop a column whose only news would be that many rows miss it."""
+    if isinstance(fate, Encoding) and not fate.features:
+        return Dropped(fate.name, "constant", "is constant where it is not missing")
+    return fate
 
 
 def _decide_on_numbers(table: TableSource, sampled: NDArray[np.int64]) -> dict[str, Encoding | Dropped]:

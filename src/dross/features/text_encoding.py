@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ from dross.features.encodings import MOST_DEVIATIONS, Encoding, in_quotes
 
 __all__ = ["FreeText"]
 
-_MOST_TOPICS = 8
+_MOST_TOPICS = 4  # more would outvote the other columns; texts alone are read with TextSource
 _MOST_WORDS = 20_000
 _WORD = re.compile(r"\w\w+")
+_MOST_CHARACTERS = 10_000_000
+_DOCUMENTS_AT_ONCE = 500
 _NAMED_WORDS = 3
 
 Words = list[str]
@@ -40,7 +43,7 @@ def _as_they_are(words: Words) -> Words:
 class FreeText(Encoding):
     """Topics, unfamiliarity and length of texts.
 
-    The topics are the first at most 8 singular directions of TF-IDF, centred and divided by the largest
+    The topics are the first at most 4 singular directions of TF-IDF, centred and divided by the largest
     standard deviation among them, so that the weaker ones stay weaker. The unfamiliarity is the mean inverse
     document frequency of the words, those that fitting met less than twice counting as rarer than any;
     it and the logarithm of the length are standardised. All are learnt from a sample of the texts.
@@ -76,11 +79,12 @@ class FreeText(Encoding):
     @classmethod
     def fit(cls, name: str, rows: int, missing: int, documents: list[str]) -> Self | None:
         """Fit on a sample of the texts; None if no word recurs, so that there is nothing to compare."""
+        documents = documents[:: 1 + sum(map(len, documents)) // _MOST_CHARACTERS]
         learner = TfidfVectorizer(
             sublinear_tf=True, min_df=2, max_features=_MOST_WORDS, analyzer=_as_they_are
         )
         try:
-            matrix = learner.fit_transform([_words(document) for document in documents])
+            matrix = learner.fit_transform(map(_words, documents))
         except ValueError:  # no word at all, or none that recurs
             return None
         k = min(_MOST_TOPICS, *matrix.shape)
@@ -106,14 +110,21 @@ class FreeText(Encoding):
 
     def _measure(self, documents: Sequence[str]) -> NDArray[np.float64]:
         """Return ``(m, k + 2)``: topics, unfamiliarity, and logarithm of the length."""
-        split = [_words(document) for document in documents]
-        topics = self._vectorizer.transform(split) @ self.directions
-        usual = float(self.centre[-2])
-        new = [
-            sum(self._idf_of.get(word, self._idf_of_new) for word in words) / len(words) if words else usual
-            for words in split
-        ]
-        return np.column_stack([topics, new, np.log1p([len(document) for document in documents])])
+        measured = np.empty((len(documents), len(self.centre)))
+        for start in range(0, len(documents), _DOCUMENTS_AT_ONCE):  # the lists of words are large
+            some = documents[start : start + _DOCUMENTS_AT_ONCE]
+            split = [_words(document) for document in some]
+            out = measured[start : start + _DOCUMENTS_AT_ONCE]
+            out[:, :-2] = self._vectorizer.transform(split) @ self.directions
+            out[:, -2] = [self._unfamiliarity(words) for words in split]
+            out[:, -1] = np.log1p([len(document) for document in some])
+        return measured
+
+    def _unfamiliarity(self, words: Words) -> float:
+        if not words:
+            return float(self.centre[-2])
+        rarities = [self._idf_of.get(word, self._idf_of_new) for word in words]
+        return math.fsum(rarities) / len(words)
 
     @cached_property
     def value_features(self) -> list[str]:

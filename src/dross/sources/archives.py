@@ -81,6 +81,10 @@ _READ_ERRORS = (
 )
 
 
+Want = Callable[[str, bytes], bool]
+"""Name and first bytes of a file -> whether to read the rest."""
+
+
 @dataclass
 class WalkLog:
     """What a walk passed over: ``unreadable`` by name, the rest as counts."""
@@ -116,9 +120,7 @@ class _Entry:
     trouble: str | None = None
 
 
-def walk(
-    path: Path, log: WalkLog, want: Callable[[str, bytes], bool] = lambda name, head: True
-) -> Iterator[tuple[str, bytes]]:
+def walk(path: Path, log: WalkLog, want: Want = lambda name, head: True) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of every file of a folder or archive, or of one plain file.
 
     Parameters
@@ -128,13 +130,12 @@ def walk(
     log
         Filled during the walk with what was passed over.
     want
-        Told a name and the first 4 096 bytes, says whether the rest is to be read.
+        Told a name and the first 4 096 bytes, says whether to read the rest.
 
     Yields
     ------
     name, content
-        The path relative to ``path`` with ``/`` between its parts, or the name in the archive; a plain
-        file's own name. Bytes of a name that are no UTF-8 are written like ``\\xff``.
+        The name within ``path``, its parts divided by ``/``, bytes that are no UTF-8 like ``\\xff``.
 
     Raises
     ------
@@ -143,19 +144,17 @@ def walk(
     """
     seen: set[str] = set()
     for entry in _entries(path, log):
-        name = _readable_name(entry.name)
-        if _is_hidden(name):
+        if _is_hidden(name := _readable_name(entry.name)):
             log.hidden += 1
             continue
         trouble = entry.trouble or ("a second file of this name" if name in seen else None)
+        seen.add(name)
         content: bytes | None = None
-        if trouble is None:
-            seen.add(name)
-            try:
-                content = _read(entry, name, want)
-            except _READ_ERRORS as error:
-                trouble = _in_words(error)
-        if trouble is not None:
+        try:
+            content = None if trouble else _read(entry, name, want)
+        except _READ_ERRORS as error:
+            trouble = _in_words(error)
+        if trouble:
             log.unreadable.append(Unreadable(name, trouble))
         elif content is None:
             log.unwanted[PurePosixPath(name).suffix.lower() or "without suffix"] += 1
@@ -359,7 +358,7 @@ def _open_in_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     return file
 
 
-def _read(entry: _Entry, name: str, want: Callable[[str, bytes], bool]) -> bytes | None:
+def _read(entry: _Entry, name: str, want: Want) -> bytes | None:
     """Return the whole content, or None if it is not wanted."""
     with entry.open() as file:
         head = file.read(_HEAD)

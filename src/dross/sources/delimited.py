@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,25 +32,19 @@ __all__ = ["DelimitedReader"]
 _BLOCK_BYTES = 2 << 20  # pyarrow reads some blocks ahead: a larger one costs tens of times its size in memory
 _MOST_BLOCK_BYTES = 32 << 20
 _MOST_RAGGED = 0.01
+_MOST_LISTED = 100_000
 _SUSPICIOUS_BYTES = 1000
 _SUSPICIOUS_LINES = 10
 
 
 @dataclass(frozen=True)
 class _Ragged:
-    """A row with a wrong number of fields: its number in the file (header included) and its text."""
+    """A row with a wrong number of fields: its number in the file, from 1 for the header, and its lines."""
 
     number: int
     n_fields: int
-    text: str
-
-    @property
-    def n_lines(self) -> int:
-        return self.text.rstrip("\r\n").count("\n") + 1
-
-    @property
-    def first_line(self) -> str:
-        return self.text.partition("\n")[0].rstrip("\r")
+    n_lines: int
+    first_line: str
 
     def reason(self, n_expected: int) -> str:
         return f"{self.n_fields} field{'s' * (self.n_fields != 1)} instead of {n_expected}"
@@ -103,27 +97,22 @@ class DelimitedReader:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the readable rows in order, a few thousand at a time, as string columns."""
         try:
-            yield from self._data_rows(columns, [])
+            yield from self._rows(columns, lambda row: "skip")
         except (pa.ArrowInvalid, OSError, EOFError) as error:
             raise InputError(f"{self._path} changed while it was read: {in_brief(error)}.") from error
 
-    def _data_rows(self, columns: Sequence[str], ragged: list[_Ragged]) -> Iterator[pa.RecordBatch]:
-        n_header = int(self._form.has_header)
-        for batch in self._rows(columns, ragged):
-            if n_header and len(batch):
-                n_header = 0
-                # an uneven header went the way of ragged rows
-                batch = batch if ragged and ragged[0].number == 1 else batch.slice(1)
+    def _rows(self, columns: Sequence[str], on_ragged: Callable[[Any], str]) -> Iterator[pa.RecordBatch]:
+        # an uneven header goes the way of ragged rows
+        n_header = int(self._form.has_header and self._form.is_header_even)
+        for batch in self._all_rows(columns, on_ragged):
+            rows = batch.slice(n_header) if len(batch) else batch
             if len(batch):
-                yield batch
+                n_header = 0
+            if len(rows):
+                yield rows
 
-    def _rows(self, columns: Sequence[str], ragged: list[_Ragged]) -> Iterator[pa.RecordBatch]:
+    def _all_rows(self, columns: Sequence[str], on_ragged: Callable[[Any], str]) -> Iterator[pa.RecordBatch]:
         form = self._form
-
-        def pass_over(row: Any) -> str:
-            ragged.append(_Ragged(row.number, row.actual_columns, row.text))
-            return "skip"
-
         source, encoding = self._open()
         with (
             source,
@@ -140,7 +129,7 @@ class DelimitedReader:
                     delimiter="\t" if form.delimiter == " " else form.delimiter,
                     quote_char='"' if form.quoting else False,
                     newlines_in_values=form.quoting,
-                    invalid_row_handler=pass_over,
+                    invalid_row_handler=on_ragged,
                 ),
                 convert_options=pacsv.ConvertOptions(
                     column_types=dict.fromkeys(form.names, pa.string()), include_columns=columns
@@ -192,9 +181,16 @@ class DelimitedReader:
 
     def _scan(self) -> NDArray[np.int64]:
         ragged: list[_Ragged] = []
+
+        def pass_over(row: Any) -> str:
+            lines = row.text.rstrip("\r\n").split("\n")
+            ragged.append(_Ragged(row.number, row.actual_columns, len(lines), lines[0].rstrip("\r")))
+            is_lost = len(ragged) > _MOST_LISTED and len(ragged) > _MOST_RAGGED * row.number
+            return "error" if is_lost else "skip"
+
         self._has_long_cells = False
         n_rows = 0
-        for batch in self._data_rows(self._form.names, ragged):
+        for batch in self._rows(self._form.names, pass_over):
             n_rows += len(batch)
             self._has_long_cells = self._has_long_cells or any(map(_spans_lines, batch.columns))
         n_header = int(self._form.has_header)

@@ -32,6 +32,8 @@ __all__ = ["ImageSource", "image_array", "open_images"]
 SMALLEST_SIZE = 16
 LARGEST_SIZE = 64
 _BATCH = 1024
+_DUPLICATES = "images are exact duplicates of another"
+_NOT_FINITE = "images hold NaN or infinite values, which count as missing"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -98,8 +100,6 @@ def image_array(array: NDArray[Any], name: str, options: ReadOptions) -> ImageSo
     ----------
     array
         ``(n, h, w)``, ``(n, c, h, w)`` or ``(n, h, w, c)`` with 1, 3 or 4 channels, of any numeric type.
-    name
-        Name of the source.
     options
         ``image_size`` resizes to a square of that side; without it, images with a side below 16 are enlarged.
 
@@ -118,12 +118,9 @@ def image_array(array: NDArray[Any], name: str, options: ReadOptions) -> ImageSo
         raise InputError(f"{name} holds values of type {array.dtype}; images need numbers.")
     view = _channels_first(array, name)
     duplicates, non_finite = _count_odd(view)
-    counts = {
-        "images are exact duplicates of another": duplicates,
-        "images hold NaN or infinite values, which count as missing": non_finite,
-    }
     n, channels, height, width = view.shape
-    notes = [f"{n:,} images of {width} x {height} pixels, {_in_channels(channels)}", *_as_notes(counts)]
+    notes = [f"{n:,} images of {width} x {height} pixels, {_in_channels(channels)}"]
+    notes += _as_notes({_DUPLICATES: duplicates, _NOT_FINITE: non_finite})
     rows: RowSource = view
     size = options.image_size
     if size is None and min(height, width) < SMALLEST_SIZE:
@@ -131,14 +128,10 @@ def image_array(array: NDArray[Any], name: str, options: ReadOptions) -> ImageSo
     if size is not None and (size, size) != (height, width):
         rows = ResizedRows(view, size)
         notes.append(f"the images are resized to {size} x {size} pixels")
-    facts = {
-        "format": "array",
-        "shape": list(array.shape),
-        "dtype": str(array.dtype),
-        "duplicates": duplicates,
-        "rows_not_finite": non_finite,
-    }
-    return ImageSource(name, np.arange(n), "array", notes=notes, facts=facts, rows=rows)
+    source = ImageSource(name, np.arange(n), "array", notes=notes, rows=rows)
+    source.facts = {"format": "array", "shape": list(array.shape), "dtype": str(array.dtype)}
+    source.facts |= {"duplicates": duplicates, "rows_not_finite": non_finite}
+    return source
 
 
 def _check_size(options: ReadOptions) -> None:
@@ -188,7 +181,7 @@ class _Tally:
     def notes(self) -> list[str]:
         return _as_notes(
             {
-                "images are exact duplicates of another": self.duplicates,
+                _DUPLICATES: self.duplicates,
                 "files have several pages or frames; the first was read": self.several_frames,
                 "files have the suffix of another image format; they were read": self.wrong_suffix,
                 "images of floats or 32-bit integers were stretched to their own range": self.stretched,

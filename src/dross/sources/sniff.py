@@ -37,8 +37,8 @@ class Form:
     """How a delimited text is written.
 
     ``delimiter`` " " stands for runs of blanks, and the unit separator for a table of one column.
-    ``n_header`` rows (0 or 1) come before the data. ``share`` of the sampled rows have as many fields as
-    ``names``.
+    ``is_header_even``: the header has as many fields as the data; it may lack the name of the row names, or
+    have a delimiter at the end that the data has not, or the other way round.
     """
 
     delimiter: str
@@ -46,7 +46,7 @@ class Form:
     decimal: str
     names: tuple[str, ...]
     has_header: bool
-    share: float
+    is_header_even: bool
 
     @property
     def description(self) -> str:
@@ -119,7 +119,7 @@ class _Candidate:
 
 
 def _has_more_rows(a: _Candidate, b: _Candidate) -> bool:
-    return a.share >= b.share and len(a.rows) > len(b.rows)
+    return a.share >= b.share and a.width >= b.width and len(a.rows) > len(b.rows)
 
 
 def _candidates(text: str) -> Iterator[_Candidate]:
@@ -189,7 +189,7 @@ def _form(found: _Candidate) -> Form:
         decimal="," if commas > points and found.delimiter != "," else ".",
         names=column_names(rows[0] if header else None, found.width),
         has_header=header,
-        share=found.share,
+        is_header_even=len(found.first) == found.width,
     )
 
 

@@ -1,0 +1,69 @@
+"""Small things that training needs of torch: rows as tensors, weights in one piece, a number of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dross.base import Rows
+
+__all__ = ["in_one_piece", "row_taker", "threads", "to_tensor"]
+
+_IN_MEMORY_BYTES = 2**31
+
+
+def to_tensor(x: NDArray[Any]) -> Tensor:
+    """Return numbers as float32, without a copy where they are that already."""
+    limit = np.finfo(np.float32).max
+    if x.dtype.itemsize > 4:
+        x = np.clip(x, -limit, limit)
+    return torch.from_numpy(np.require(x, np.float32, ["C", "W"]))
+
+
+def row_taker(X: Rows) -> Callable[[Tensor], Tensor]:
+    """Return a function from row numbers to a batch: from one tensor in memory, or read batch by batch."""
+    if isinstance(X, np.ndarray) and not isinstance(X, np.memmap) and X.size * 4 <= _IN_MEMORY_BYTES:
+        everything = to_tensor(X)
+        return lambda rows: everything.index_select(0, rows)
+    return lambda rows: to_tensor(np.asarray(X[rows.numpy()]))
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Let torch compute with ``n`` threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_one_piece(parameters: list[nn.Parameter], *, channels_last: bool) -> nn.Parameter:
+    """Lay weights and gradients side by side in one tensor, of which they become views.
+
+    A step of the optimiser then costs a few calls, not a few for each of a net's small tensors.
+    ``channels_last`` lays the weights of convolutions out as AMX and tensor cores take them, which spares
+    reordering every batch between layers.
+    """
+    sizes = [parameter.numel() for parameter in parameters]
+    whole = nn.Parameter(torch.empty(sum(sizes), device=parameters[0].device))
+    whole.grad = torch.zeros_like(whole)
+    pieces = zip(parameters, torch.split(whole.data, sizes), torch.split(whole.grad, sizes), strict=True)
+    for parameter, weights, gradient in pieces:
+        parameter.data = _view(weights, parameter, channels_last).copy_(parameter.data)
+        parameter.grad = _view(gradient, parameter, channels_last)
+    return whole
+
+
+def _view(piece: Tensor, like: Tensor, channels_last: bool) -> Tensor:
+    if channels_last and like.dim() == 4:
+        n_out, n_in, height, width = like.shape
+        return piece.view(n_out, height, width, n_in).permute(0, 3, 1, 2)
+    return piece.view_as(like)
