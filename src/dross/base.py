@@ -149,10 +149,11 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     def explain(self, X: Rows, groups: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         """Return what each group of features adds to the score of each row.
 
-        The loss of score when the group takes its training median (`reference_`), so that it comes from the
-        detector and not from column statistics; for images the error per pixel, where the method has one.
-        Only for a few rows: it costs one scoring per group. Of more than 256 groups the 256 furthest from
-        the median are tried.
+        The larger of what the score loses when the group takes its training median (`reference_`), and what
+        the median row gains when it takes the group: the first hides behind other odd groups, the second sees
+        no odd combination. So reasons come from the detector and not from column statistics. For images the
+        error per pixel, where the method has one. Only for a few rows: it costs two scorings per group. Of
+        more than 256 groups the 256 furthest from the median are tried.
 
         Parameters
         ----------
@@ -167,6 +168,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """
         check_is_fitted(self)
         X = np.asarray(self._validate(X, reset=False)[:])
+        if X.dtype.kind != "f":
+            X = X.astype(np.float64)
         if X.ndim == 4:
             errors = self._error_map(X)
             heat = self._explain_images(X) if errors is None else errors
@@ -197,7 +200,6 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
             "offset": self.offset_,
             "contamination": self.contamination_,
             "contamination_interval": list(self.contamination_interval_),
-            "share_separated": self.share_estimate_.separated if self.share_estimate_ else None,
         }
         return values, arrays | {"reference": self.reference_}
 
@@ -213,6 +215,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         self.contamination_ = base["contamination"]
         self.contamination_interval_ = tuple(base["contamination_interval"])
         self.reference_ = arrays["reference"]
+        self.share_estimate_: ShareEstimate | None = None
         self._restore(values, arrays)
         return self
 
@@ -276,6 +279,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     def _validate(self, X: Rows, *, reset: bool) -> Rows:
         if not _is_row_source(X):
             X = self._validate_array(X, reset=reset)
+        elif {2: "table", 4: "image"}.get(len(X.shape)) not in self.input_kinds:
+            raise ValueError(f"{type(self).__name__} takes other rows than these, of shape {tuple(X.shape)}.")
         if not reset and tuple(X.shape[1:]) != self.input_shape_:
             got, fitted = (", ".join(map(str, shape)) for shape in (X.shape, ("n", *self.input_shape_)))
             raise ValueError(f"X has shape ({got}), but {type(self).__name__} was fitted with ({fitted}).")
@@ -303,7 +308,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _set_threshold(self) -> None:
         scores = self.anomaly_scores_
-        self.share_estimate_: ShareEstimate | None = None
+        self.share_estimate_ = None
         if self.contamination == "auto":
             self.share_estimate_ = estimate = estimate_share(scores)
             self.contamination_ = estimate.share
@@ -318,14 +323,16 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         n_groups = int(groups.max()) + 1
         contributions = np.zeros((len(X), n_groups))
         reference = self.reference_.astype(X.dtype)
-        base = self._score_all(X)
+        base, normal = self._score_all(X), self._score_all(reference[None])[0]
         # Many rows are tried at once: scoring a few dozen rows costs mostly the call.
         size = max(1, _SCORE_BATCH_VALUES // (min(n_groups, _MAX_CANDIDATES) * X.shape[1]))
         for part in batches(len(X), size):
             rows, candidates = np.nonzero(_furthest_groups(np.abs(X[part] - reference), groups, n_groups))
             rows += part.start
-            variants = np.where(groups == candidates[:, None], reference, X[rows])
-            contributions[rows, candidates] = base[rows] - self._score_all(variants)
+            belongs = groups == candidates[:, None]
+            without = base[rows] - self._score_all(np.where(belongs, reference, X[rows]))
+            alone = self._score_all(np.where(belongs, X[rows], reference)) - normal
+            contributions[rows, candidates] = np.maximum(without, alone)
         return contributions
 
     def _explain_images(self, X: NDArray[Any]) -> NDArray[np.float64]:
@@ -366,4 +373,5 @@ def _is_row_source(X: Any) -> bool:
         and isinstance(X, RowSource)
         and isinstance(X.dtype, np.dtype)
         and not issparse(X)
+        and not hasattr(X, "index")  # a pandas Series
     )

@@ -98,7 +98,7 @@ class DeepDetector(BaseDetector):
 
     def _check_parameters(self) -> None:
         self._check_number("max_epochs", int, 1, optional=True)
-        self._check_number("batch_size", int, 1)
+        self._check_number("batch_size", int, 2)
         self._check_number("lr", float, np.finfo(float).tiny)
         self._check_number("weight_decay", float, 0)
         choices: dict[str, tuple[Any, ...]] = {
@@ -148,11 +148,11 @@ class DeepDetector(BaseDetector):
         n_units, n_each = self.input_shape_[0], math.prod(self.input_shape_[1:])
         if not self.standardize:
             return np.zeros(n_units, np.float32), np.ones(n_units, np.float32)
-        middle = self.reference_.reshape(n_units, n_each).mean(axis=1)
+        middle = self._narrow(self.reference_[None].astype(X.dtype)).reshape(n_units, n_each).mean(axis=1)
         total, squares = np.zeros(n_units), np.zeros(n_units)
         with np.errstate(over="ignore", invalid="ignore"):
             for part in batches(len(X), max(1, _PASS_VALUES // (n_units * n_each))):
-                x = np.asarray(X[part]).reshape(-1, n_units, n_each) - middle[:, None]
+                x = self._narrow(np.asarray(X[part])).reshape(-1, n_units, n_each) - middle[:, None]
                 total += x.sum(axis=(0, 2))
                 squares += np.einsum("nui,nui->u", x, x)
             shift = total / (len(X) * n_each)
@@ -163,6 +163,13 @@ class DeepDetector(BaseDetector):
         deviation = np.sqrt(np.maximum(variance, 0))
         deviation = np.where(deviation > tiny, np.minimum(deviation, limit), 1.0)
         return np.clip(center, -limit, limit).astype(np.float32), (1 / deviation).astype(np.float32)
+
+    def _narrow(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Take numbers wider than float32 about the training median, so that an offset costs no digits."""
+        if not self.standardize or x.dtype.itemsize <= 4:
+            return x
+        with np.errstate(over="ignore"):
+            return np.asarray(x - self.reference_)
 
     def _place_standardisation(self) -> None:
         per_unit = (-1,) + (1,) * (len(self.input_shape_) - 1)
@@ -203,7 +210,7 @@ class DeepDetector(BaseDetector):
         parts = []
         with torch.inference_mode(), self._autocast(scoring=True):
             for part in batches(len(x), size):
-                result = function(self._standardised(to_tensor(x[part])))
+                result = function(self._standardised(to_tensor(self._narrow(x[part]))))
                 parts.append(result.double().cpu().numpy())
         return np.concatenate(parts)
 
@@ -241,7 +248,7 @@ class _Training:
         self.detector = detector
         self.monitor = detector._monitor
         self.module = detector.module_
-        self.take = row_taker(X)
+        self.take = row_taker(X, detector._narrow)
         self.n_rows = len(X)
         self.batch_size = min(detector.batch_size, self.n_rows)
         self.n_steps = math.ceil(self.n_rows / self.batch_size)

@@ -32,13 +32,21 @@ def dump_estimator(estimator: Any) -> NDArray[np.uint8]:
     return np.frombuffer(_skops().dumps(estimator), np.uint8)
 
 
-def load_estimator(data: NDArray[np.uint8]) -> Any:
+def load_estimator(data: NDArray[np.uint8], expected: type) -> Any:
     """Return the estimator that `dump_estimator` stored.
+
+    Parameters
+    ----------
+    data
+        What `dump_estimator` returned.
+    expected
+        The class it must be of.
 
     Raises
     ------
     ModelFileError
-        If it holds a class that is not on the allow-list, or unpacks to an absurd size.
+        If it is of another class, holds one that is not on the allow-list, unpacks to an absurd size, or its
+        parts point outside themselves.
     """
     raw = data.tobytes()
     check_zip(io.BytesIO(raw), "the stored estimator")
@@ -46,9 +54,36 @@ def load_estimator(data: NDArray[np.uint8]) -> Any:
     foreign = sorted(set(skops.get_untrusted_types(data=raw)) - set(_TRUSTED))
     if foreign:
         raise ModelFileError(
-            f"The model file holds foreign classes ({', '.join(foreign)}); it is not loaded."
+            f"the stored estimator holds foreign classes ({', '.join(foreign)}); it is not loaded."
         )
-    return skops.loads(raw, trusted=_TRUSTED)
+    estimator = skops.loads(raw, trusted=_TRUSTED)
+    if type(estimator) is not expected:
+        raise ModelFileError(
+            f"the stored estimator is a {type(estimator).__name__}; {expected.__name__} is wanted."
+        )
+    _mend(estimator)
+    return estimator
+
+
+def _mend(estimator: Any) -> None:
+    """Check or build anew what compiled code follows blindly: a crafted index would crash the process."""
+    for tree in getattr(estimator, "estimators_", ()):
+        nodes, children = tree.tree_, (tree.tree_.children_left, tree.tree_.children_right)
+        inner = children[0] >= 0
+        # Children come after their parents, so every walk ends.
+        sound = all(
+            ((c > np.arange(nodes.node_count)) & (c < nodes.node_count))[inner].all() for c in children
+        )
+        if not sound or not ((nodes.feature >= 0) & (nodes.feature < nodes.n_features))[inner].all():
+            raise ModelFileError("the stored trees point outside themselves; they are not used.")
+    if getattr(estimator, "_tree", None) is not None:
+        estimator._tree = type(estimator._tree)(
+            estimator._fit_X, leaf_size=estimator.leaf_size, metric=estimator.effective_metric_
+        )
+    if hasattr(estimator, "support_vectors_"):
+        n_vectors = len(estimator.support_vectors_)
+        if estimator._dual_coef_.shape != (1, n_vectors) or estimator._n_support.sum() != n_vectors:
+            raise ModelFileError("the stored support vectors do not fit each other; they are not used.")
 
 
 def _skops() -> Any:

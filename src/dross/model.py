@@ -19,6 +19,8 @@ from dross.features.base import Features
 from dross.model_file import read_model_file, write_model_file
 from dross.sources import open_source
 from dross.sources.base import Kind, ReadOptions, Source, Unreadable
+from dross.sources.streams import in_brief
+from dross.thresholds import threshold_for_share
 
 __all__ = [
     "FEATURES",
@@ -44,6 +46,7 @@ FEATURES = {
 MAX_EXPLAINED = 10_000
 """Reasons cost some dozen scorings a row; beyond this many, only the most anomalous rows get them."""
 
+_LARGEST_SIDE = 1024  # of images, as on the command line
 _READ_OPTIONS = ("kind", "id_column", "text_column", "array", "image_size", "channels")
 
 
@@ -98,7 +101,8 @@ class Model:
     options
         How its data was read: columns left out, size of images.
     score_quantiles
-        ``(k,)`` quantiles of the training scores at evenly spaced shares of rows, for new thresholds.
+        The training scores in rising order, or 10 001 evenly spaced quantiles if they are more; for new
+        thresholds.
     about
         JSON-able facts for `dross inspect`: versions, when and from what it was made.
     """
@@ -117,12 +121,12 @@ class Model:
         return -float(self.detector.offset_)
 
     def threshold_for(self, contamination: float | None) -> float:
-        """Return the threshold above which the given share of the training rows lies."""
+        """Return the threshold above which the given share of the training rows lies (to 1 in 10 000)."""
         if contamination is None:
             return self.threshold
         if not 0 < contamination <= 0.5:
             raise ParameterError(f"contamination is {contamination}; a share must lie in (0, 0.5].")
-        return float(np.quantile(self.score_quantiles, 1 - contamination))
+        return threshold_for_share(self.score_quantiles, contamination)
 
     def anomaly_score(self, data: Any) -> NDArray[np.float64]:
         """Return the scores of a path, frame or array, one per readable row, higher = more anomalous."""
@@ -199,47 +203,50 @@ class Model:
         try:
             model = cls._from_file(values, arrays)
             model._try_out()
-        except ModelFileError:
-            raise
+        except ModelFileError as error:
+            raise ModelFileError(f"{path}: {error}") from None
         except Exception as error:  # whatever the parts of a damaged file make go wrong
-            raise ModelFileError(
-                f"{path} is damaged: its parts do not fit ({type(error).__name__}: {error})."
-            ) from None
+            what = f"{type(error).__name__}: {in_brief(error)}"
+            raise ModelFileError(f"{path} is damaged: its parts do not fit ({what}).") from None
         return model
 
     @classmethod
     def _from_file(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         family, about = values["family"], values["detector"]
         if family not in FEATURES or about["name"] not in registry.DETECTORS:
-            raise ModelFileError(f"The model file names unknown parts: {family!r}, {about['name']!r}.")
+            raise ModelFileError(f"it names parts unknown here: {family!r}, {about['name']!r}.")
         parameters = {k: tuple(v) if isinstance(v, list) else v for k, v in about["parameters"].items()}
         if parameters.get("device") == "cuda":
             parameters["device"] = "auto"  # trained on a GPU, it still scores without one
         build: Any = registry.get(about["name"])
         detector = build(**parameters)
+        detector.check_parameters()
         detector.set_state(about, _below("detector/", arrays))
         return cls(
             family=family,
             detector_name=about["name"],
             features=features_class(family).from_state(values["features"], _below("features/", arrays)),
             detector=detector,
-            options=ReadOptions(**values["options"]),
+            options=ReadOptions(**_read_options(values["options"])),
             score_quantiles=arrays["score_quantiles"],
             about=values["about"],
         )
 
     def _try_out(self) -> None:
         """Score one made-up row, so that parts that do not fit each other show up when they are loaded."""
-        if self.family == "image":
-            X = np.asarray(self.detector.reference_)[None]
-        else:
-            columns = list(dict.fromkeys(self.features.feature_owner))
-            row = pa.table({name: ["some words"] for name in columns})
-            options = ReadOptions(text_column=columns[0] if self.family == "text" else None)
-            X = np.asarray(self.features.transform(open_source(row, options)))
-        numbers = [*self.detector.anomaly_score(X), *self.score_quantiles, self.threshold]
-        if X.shape != (1, *self.detector.input_shape_) or not np.isfinite(numbers).all():
-            raise ValueError(f"a row of shape {X.shape[1:]} has no score")
+        shape = self.detector.input_shape_
+        columns = list(dict.fromkeys(self.features.feature_owner))
+        images = self.family == "image"
+        row = (
+            np.zeros((1, *shape), np.uint8)
+            if images
+            else pa.table({name: ["some words"] for name in columns})
+        )
+        text_column = columns[0] if self.family == "text" else None
+        source = open_source(row, replace(self.options, id_column=None, text_column=text_column))
+        X, scores = self._scores_of(source)
+        if X.shape != (1, *shape) or not np.isfinite([*scores, *self.score_quantiles, self.threshold]).all():
+            raise ValueError(f"a row of shape {shape} has no score")
 
     def _scores_of(self, source: Source) -> tuple[Any, NDArray[np.float64]]:
         X = self.features.transform(source)
@@ -287,7 +294,22 @@ def parameters_of(detector: BaseDetector) -> dict[str, Any]:
     """Return a fitted detector's parameters as JSON-able values, with the seed that was drawn in its fit."""
     parameters = {field.name: getattr(detector, field.name) for field in fields(detector)}
     plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in parameters.items()}
-    return plain | {"random_state": detector.seed_}
+    seed = detector.random_state
+    if seed is None or isinstance(seed, np.random.RandomState):
+        seed = detector.seed_
+    return plain | {"random_state": int(seed)}
+
+
+def _read_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what a model file may say of reading: these names, plain values, images of a sane size."""
+    options = {name: values.get(name) for name in _READ_OPTIONS}
+    if not all(isinstance(value, (str, int, type(None))) for value in options.values()):
+        raise ModelFileError("its options for reading are not plain values.")
+    if options["kind"] not in ("auto", "table", "image", "text", "array"):
+        raise ModelFileError(f"it wants to read data of the kind {options['kind']!r}.")
+    if not 0 <= (options["image_size"] or 0) <= _LARGEST_SIDE:
+        raise ModelFileError(f"it wants images of {options['image_size']} pixels a side.")
+    return options
 
 
 def _below(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -141,22 +141,27 @@ def find(
     fitted = None if isinstance(detector, str) and detector == "auto" else build(detector)
     clock.start("reading")
     source = open_source(data, options)
+    _check_use(options, source)
     clock.start("encoding")
     features = features_class(source.family)().fit(source)
     X = features.transform(source)
     fitted = fitted or build(choose_detector(source.family))
     name = _name_of(fitted)
+    takes = "table" if source.family == "text" else source.family
+    if takes not in fitted.input_kinds:
+        kinds = " and ".join(f"{kind}s" for kind in sorted(fitted.input_kinds))
+        raise ParameterError(f"{name} takes {kinds}; {source.name} is {source.kind}.")
     key = _fingerprint(X, source, features, fitted)
     if expected_key is not None and expected_key != key:
         raise InputError(
             "The result folder holds a result of other data or parameters; replace it with --force, or name "
             "another folder with --out."
         )
-    if checkpoint_folder is not None:
-        monitor.checkpoint = Checkpoint(Path(checkpoint_folder), key)
-        monitor.resume = resume
-        if resume:
-            monitor.checkpoint.load()  # refuses another run's state even where the detector keeps none
+    # A monitor may have served another run.
+    monitor.checkpoint = Checkpoint(Path(checkpoint_folder), key) if checkpoint_folder is not None else None
+    monitor.resume = resume
+    if monitor.checkpoint is not None and resume:
+        monitor.checkpoint.load()  # refuses another run's state even where the detector keeps none
     clock.start("fitting")
     try:
         fitted.set_monitor(monitor).fit(X)
@@ -180,6 +185,18 @@ def _check(options: ReadOptions, contamination: object, top: int) -> None:
         raise ParameterError(f"top is {top}; it must be at least 0.")
     if options.anomaly_value is not None and options.label_column is None:
         raise ParameterError("An anomaly value needs the label column that it stands in: --label-column.")
+
+
+def _check_use(options: ReadOptions, source: Source) -> None:
+    """Raise for options that say nothing about this source: a user waits for what they ask for."""
+    has_columns = source.family == "table" or options.text_column is not None
+    columns = ("id_column", "text_column", "ignore_columns", "label_column")
+    unused = [] if has_columns else [name for name in columns if getattr(options, name)]
+    if options.image_size is not None and source.family != "image":
+        unused.append("image_size")
+    if unused:
+        option = "--" + unused[0].removesuffix("s").replace("_", "-")
+        raise ParameterError(f"{option} is given, but {source.name} is {source.kind} and has no use for it.")
 
 
 def _build_detector(
@@ -256,13 +273,20 @@ def _model(
         features=features,
         detector=detector,
         options=options_of(options, features, source.family),
-        score_quantiles=np.quantile(detector.anomaly_scores_, np.linspace(0, 1, _QUANTILES)),
+        score_quantiles=_quantiles(detector.anomaly_scores_),
         about={
             "versions": versions(),
             "fitted_on": {"name": source.name, "kind": source.kind, "rows": len(source)},
             "features": features.description,
             "share": _share(detector),
         },
+    )
+
+
+def _quantiles(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the scores in rising order, at most 10 001 of them."""
+    return (
+        np.sort(scores) if len(scores) <= _QUANTILES else np.quantile(scores, np.linspace(0, 1, _QUANTILES))
     )
 
 

@@ -107,6 +107,7 @@ def _replace(partial: Path, folder: Path) -> None:
         partial.rename(folder)
     elif not _exchange(partial, folder):
         previous = _previous(folder)
+        shutil.rmtree(previous, ignore_errors=True)  # left by a kill after the second rename
         folder.rename(previous)
         partial.rename(folder)
         shutil.rmtree(previous)

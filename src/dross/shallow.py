@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ from dross.estimator_file import dump_estimator, load_estimator
 from dross.features.base import State
 
 __all__ = ["ShallowDetector", "flatten"]
+
+
+_MAX_ABS = 1e30
+"""Wide numbers are clipped here: their squares stay finite, and float32 trees can hold them."""
 
 
 def flatten(x: NDArray[Any]) -> NDArray[Any]:
@@ -44,6 +48,9 @@ class ShallowDetector(BaseDetector):
         Numbers of the training rows that the fit saw.
     """
 
+    _estimator_class: ClassVar[type]
+    """The only class that a model file may hold for it."""
+
     max_samples: int = 20_000
 
     @abstractmethod
@@ -63,10 +70,18 @@ class ShallowDetector(BaseDetector):
 
     def _fit(self, X: Rows) -> None:
         self.kept_rows_ = sample_rows(len(X), self.max_samples, self.seed_)
-        self.estimator_ = self._fit_estimator(flatten(np.asarray(X[self.kept_rows_])))
+        self.estimator_ = self._fit_estimator(self._flat(np.asarray(X[self.kept_rows_])))
 
     def _score(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        return self._estimator_scores(flatten(x))
+        return self._estimator_scores(self._flat(x))
+
+    def _flat(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Return flat rows; wide numbers about the training median, so that an offset costs no digits."""
+        rows = flatten(x)
+        if rows.dtype != np.float64:
+            return rows
+        with np.errstate(over="ignore"):
+            return np.asarray(np.clip(rows - self.reference_.ravel(), -_MAX_ABS, _MAX_ABS))
 
     def _training_scores(self, X: Rows) -> NDArray[np.float64]:
         left_out = self._left_out_scores()
@@ -85,5 +100,5 @@ class ShallowDetector(BaseDetector):
         return {}, arrays
 
     def _restore(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        self.estimator_ = load_estimator(arrays["estimator"])
+        self.estimator_ = load_estimator(arrays["estimator"], self._estimator_class)
         self.kept_rows_ = arrays["kept_rows"]

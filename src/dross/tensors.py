@@ -26,12 +26,15 @@ def to_tensor(x: NDArray[Any]) -> Tensor:
     return torch.from_numpy(np.require(x, np.float32, ["C", "W"]))
 
 
-def row_taker(X: Rows) -> Callable[[Tensor], Tensor]:
-    """Return a function from row numbers to a batch: from one tensor in memory, or read batch by batch."""
+def row_taker(X: Rows, narrow: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[[Tensor], Tensor]:
+    """Return a function from row numbers to a batch: from one tensor in memory, or read batch by batch.
+
+    ``narrow`` is applied to arrays before they become float32.
+    """
     if isinstance(X, np.ndarray) and not isinstance(X, np.memmap) and X.size * 4 <= _IN_MEMORY_BYTES:
-        everything = to_tensor(X)
+        everything = to_tensor(narrow(X))
         return lambda rows: everything.index_select(0, rows)
-    return lambda rows: to_tensor(np.asarray(X[rows.numpy()]))
+    return lambda rows: to_tensor(narrow(np.asarray(X[rows.numpy()])))
 
 
 @contextmanager

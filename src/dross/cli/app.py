@@ -18,6 +18,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     add_completion=False,
+    rich_markup_mode=None,  # the styled help imports for longer than the plain one takes in all
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Find what does not belong in unlabelled data that nobody has cleaned: tables, images and text.",

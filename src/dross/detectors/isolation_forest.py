@@ -45,6 +45,8 @@ class IsolationForest(ShallowDetector):
     200
     """
 
+    _estimator_class = _IsolationForest
+
     n_estimators: int = 100
 
     def _check_parameters(self) -> None:

@@ -40,6 +40,8 @@ class KNN(ShallowDetector):
     [1.0, 1.0, 1.0, 8.0]
     """
 
+    _estimator_class = NearestNeighbors
+
     n_neighbors: int = 5
 
     def _check_parameters(self) -> None:

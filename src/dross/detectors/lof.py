@@ -42,6 +42,8 @@ class LOF(ShallowDetector):
     100
     """
 
+    _estimator_class = LocalOutlierFactor
+
     n_neighbors: int = 20
 
     def _check_parameters(self) -> None:

@@ -43,6 +43,8 @@ class OCSVM(ShallowDetector):
     100
     """
 
+    _estimator_class = OneClassSVM
+
     max_samples: int = 5_000
     nu: float = 0.1
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA as _PCA
 
-from dross.shallow import ShallowDetector, flatten
+from dross.shallow import ShallowDetector
 
 __all__ = ["PCA"]
 
@@ -18,8 +18,9 @@ __all__ = ["PCA"]
 class PCA(ShallowDetector):
     """Anomalies lie off the plane of the strongest directions.
 
-    The score is the squared error of the row's reconstruction from its leading components. Contamination
-    hurts once anomalies are numerous and alike enough to take a component for themselves.
+    The score is the squared error of the row's reconstruction from its leading components. It stands
+    contamination badly: anomalies that are alike, or a single row far enough out, take a component for
+    themselves and are then reproduced without error.
 
     Parameters
     ----------
@@ -40,6 +41,8 @@ class PCA(ShallowDetector):
     >>> int(PCA(n_components=1).fit(X).anomaly_scores_.argmax())
     50
     """
+
+    _estimator_class = _PCA
 
     n_components: int | None = None
 
@@ -64,4 +67,4 @@ class PCA(ShallowDetector):
         return np.asarray(self._errors(rows).sum(axis=1))
 
     def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        return np.asarray(self._errors(flatten(X)).reshape(X.shape).sum(axis=1))
+        return np.asarray(self._errors(self._flat(X)).reshape(X.shape).sum(axis=1))

@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.extmath import randomized_svd
 
-from dross.errors import InputError
+from dross.errors import InputError, ModelFileError
 from dross.features.base import Explanations, Features, State
 from dross.sources.base import RowSource, Source
 from dross.sources.text import TextSource
@@ -38,6 +38,7 @@ _ENTRIES = 8
 _CHUNK = 1024
 _TRIED_TERMS = 40
 _NAMED_TERMS = 5
+_WEAKEST_TERM = 0.5  # of the strongest: less is noise
 _NO_TERM = ""
 
 
@@ -137,9 +138,11 @@ class TfidfFeatures(Features):
         X: NDArray[np.float32] | RowSource,
         rows: NDArray[np.int64],
     ) -> Explanations:
-        """Name the terms without which the detector would score a text lower.
+        """Name the terms that make the detector score a text high.
 
-        Each of a text's at most 40 heaviest terms is left out in turn, and the rest scored anew.
+        Each of a text's at most 40 heaviest terms is left out in turn, and the rest scored anew; and each is
+        scored as a text of its own, against the median of the texts fitted on. A text odd in many terms stays
+        so without one of them, and a method that keeps rows knows the whole text and no part of it.
         """
         del X
         reasons: list[str] = []
@@ -147,9 +150,14 @@ class TfidfFeatures(Features):
             counts, terms = self._count(documents)
             variants, tried = _leave_terms_out(self._weigh(counts, terms))
             scores = detector.anomaly_score(self._embed(_unit(variants), terms))
+            alone = detector.anomaly_score(self._embed(_one_term_texts(tried, variants.shape[1]), terms))
+            normal = detector.anomaly_score(detector.reference_[None])[0]
             first = 0
             for row, columns in enumerate(tried):
-                gains = scores[first] - scores[first + 1 : first + 1 + len(columns)]
+                without = scores[first] - scores[first + 1 : first + 1 + len(columns)]
+                by_itself = alone[first - row : first - row + len(columns)] - normal
+                gains = np.maximum(without, by_itself)
+                gains[gains < _WEAKEST_TERM * gains.max(initial=0)] = 0
                 first += 1 + len(columns)
                 named = [
                     terms[columns[i]]
@@ -173,6 +181,9 @@ class TfidfFeatures(Features):
         features.terms = list(values["terms"])
         features.n_directions = int(values["n_directions"])
         features.idf, features.projection = arrays["idf"], arrays["projection"]
+        n, width = len(features.terms), features.n_directions + _DIMENSIONS
+        if features.idf.shape != (n + 1,) or features.projection.shape != (n, width):
+            raise ModelFileError(f"it has {n} terms, and weights for another number of them.")
         features._number = {term: number for number, term in enumerate(features.terms)}
         return features
 
@@ -280,6 +291,13 @@ def _sketch(terms: Iterable[str]) -> NDArray[np.float64]:
     sketch = np.zeros((len(numbers), _DIMENSIONS))
     np.add.at(sketch, (np.arange(len(numbers))[:, None], numbers % _DIMENSIONS), signs / np.sqrt(_ENTRIES))
     return sketch
+
+
+def _one_term_texts(tried: list[NDArray[np.int32]], n_terms: int) -> Any:
+    """Return a text of one term for each of the terms tried, in order."""
+    columns = np.concatenate(tried)
+    ends = np.arange(len(columns) + 1)
+    return sparse.csr_matrix((np.ones(len(columns), np.float32), columns, ends), (len(columns), n_terms))
 
 
 def _leave_terms_out(weights: Any) -> tuple[Any, list[NDArray[np.int32]]]:

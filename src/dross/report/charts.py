@@ -171,8 +171,13 @@ def _axis(values: NDArray[np.float64], unit: float | None = None, padding: float
 
 
 def _log_unit(values: NDArray[np.float64]) -> float:
-    """Return the power of ten beyond which an axis over ``values`` is logarithmic."""
+    """Return the power of ten beyond which an axis over ``values`` is logarithmic.
+
+    Values of both signs have their bulk around zero; it stays linear, or it would look like two.
+    """
     sizes = np.abs(values[values != 0.0])
+    if values.min() < 0.0 < values.max():
+        return 10.0 ** math.ceil(math.log10(max(float(np.quantile(sizes, 0.75)), 1e-300)))
     smallest = max(float(np.quantile(sizes, 0.05)), float(sizes.max()) * 10.0**-_DECADES)
     return 10.0 ** math.floor(math.log10(max(smallest, 1e-300)))
 
