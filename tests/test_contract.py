@@ -66,7 +66,7 @@ def images(n: int = 40, c: int = 1, side: int = 16, seed: int = 0) -> NDArray[np
     rng = np.random.default_rng(seed)
     ramp = np.outer(np.linspace(0, 1, side), np.ones(side))
     X = rng.uniform(0.5, 1, size=(n, c, 1, 1)) * ramp + 0.02 * rng.normal(size=(n, c, side, side))
-    X[0, :, 8:, 4:12] = rng.random((c, side - 8, 8))
+    X[0, :, ::2, 4:12] = 0
     return X.astype(np.float32)
 
 
@@ -90,7 +90,10 @@ def test_expected_failures_name_registered_detectors() -> None:
 @pytest.mark.parametrize(("name", "family"), CASES)
 class TestEveryDetector:
     def test_scores_point_upwards(self, name: str, family: str) -> None:
-        detector = make(name, max_epochs=20) if hasattr(registry.get(name), "max_epochs") else make(name)
+        own: dict[str, Any] = {"max_epochs": 20} if hasattr(registry.get(name), "max_epochs") else {}
+        if (name, family) == ("pca", "image"):
+            own = {"n_components": 1}  # a second component would take the hole itself
+        detector = make(name, **own)
         scores = detector.fit(DATA[family]()).anomaly_scores_
         assert scores.dtype == np.float64
         assert scores[0] > np.quantile(scores, 0.9)

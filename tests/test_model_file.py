@@ -334,7 +334,7 @@ class TestForeignClasses:
         path = rewritten(
             models / "knn.dross", tmp_path, lambda v, a: a.update({"detector/estimator": stored})
         )
-        refused(path, "do not fit")
+        refused(path, "LinearRegression")
 
     def test_unknown_parts(self, tmp_path: Path, models: Path) -> None:
         path = models / "knn.dross"

@@ -48,6 +48,7 @@ class Checkpoint:
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
     >>> checkpoint = Checkpoint(Path(tempfile.mkdtemp()) / "checkpoint", key="abc")
     >>> checkpoint.load() is None
     True

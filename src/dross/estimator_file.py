@@ -81,8 +81,9 @@ def _mend(estimator: Any) -> None:
             estimator._fit_X, leaf_size=estimator.leaf_size, metric=estimator.effective_metric_
         )
     if hasattr(estimator, "support_vectors_"):
-        n_vectors = len(estimator.support_vectors_)
-        if estimator._dual_coef_.shape != (1, n_vectors) or estimator._n_support.sum() != n_vectors:
+        n_vectors, width = estimator.support_vectors_.shape
+        counted = [*estimator.n_support_, estimator._dual_coef_.size]
+        if counted != [n_vectors, n_vectors] or width != estimator.n_features_in_:
             raise ModelFileError("the stored support vectors do not fit each other; they are not used.")
 
 

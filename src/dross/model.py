@@ -235,15 +235,13 @@ class Model:
     def _try_out(self) -> None:
         """Score one made-up row, so that parts that do not fit each other show up when they are loaded."""
         shape = self.detector.input_shape_
-        columns = list(dict.fromkeys(self.features.feature_owner))
-        images = self.family == "image"
-        row = (
-            np.zeros((1, *shape), np.uint8)
-            if images
-            else pa.table({name: ["some words"] for name in columns})
-        )
-        text_column = columns[0] if self.family == "text" else None
-        source = open_source(row, replace(self.options, id_column=None, text_column=text_column))
+        options = replace(self.options, id_column=None, text_column=None)
+        if self.family == "image":
+            source = open_source(np.zeros((1, *shape), np.uint8), options)
+        elif self.family == "text":
+            source = open_source(pa.table({"text": ["some words"]}), replace(options, text_column="text"))
+        else:
+            source = open_source(pa.table({name: [0.0] for name in self.features.feature_owner}), options)
         X, scores = self._scores_of(source)
         if X.shape != (1, *shape) or not np.isfinite([*scores, *self.score_quantiles, self.threshold]).all():
             raise ValueError(f"a row of shape {shape} has no score")

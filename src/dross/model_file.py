@@ -34,9 +34,8 @@ def write_model_file(path: Path, values: dict[str, Any], arrays: dict[str, NDArr
     about = {"format": _FORMAT, "format_version": FORMAT_VERSION, **values}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(
-            zipfile.ZipInfo(_VALUES), json.dumps(about, indent=2, allow_nan=False, ensure_ascii=False)
-        )
+        # Without indents: json's fast encoder knows none, and a table may have thousands of columns.
+        archive.writestr(zipfile.ZipInfo(_VALUES), json.dumps(about, allow_nan=False, ensure_ascii=False))
         archive.writestr(zipfile.ZipInfo(_ARRAYS), save_arrays(contiguous))
 
 

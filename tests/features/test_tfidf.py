@@ -229,6 +229,8 @@ def test_reasons_follow_the_detector() -> None:
     direction = features.projection[features.terms.index("anchor"), features.n_directions :]
 
     class Looks:
+        reference_ = np.zeros(128)
+
         def anomaly_score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
             return np.asarray(np.maximum(X @ direction / 10 - 0.2, 0), np.float64)
 
@@ -239,6 +241,8 @@ def test_reasons_follow_the_detector() -> None:
     assert features.explain(Looks(), source, X, np.array([row])).reasons[0].startswith("terms: 'anchor'")  # type: ignore[arg-type]
 
     class Flat:
+        reference_ = np.zeros(128)
+
         def anomaly_score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
             return np.zeros(len(X))
 

@@ -83,7 +83,7 @@ class Toll(DeepDetector):
     Examples
     --------
     >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, -1.0, 0.5]
-    >>> X[7] *= [1.0, -1.0, 1.0, 1.0]
+    >>> X[7] = [6.0, -6.0, 6.0, -6.0]
     >>> int(Toll(batch_size=16, max_epochs=40, random_state=0).fit(X).anomaly_scores_.argmax())
     7
     """

@@ -178,8 +178,9 @@ class TableEncoder(Features):
         strengths = self.contributions(detector, np.asarray(X), rows)
         strongest = strengths.max(axis=1, keepdims=True)
         strengths[(strengths <= 0) | (strengths < _WEAKEST_REASON * strongest)] = -np.inf
+        here = set(cells.column_names)
         for k, encoding in enumerate(self._encodings):
-            if encoding.name in cells.column_names:
+            if encoding.name in here:
                 column = cells[encoding.name].combine_chunks()
                 strengths[encoding.faults(column, table.decimal), k] = np.inf
             else:
