@@ -18,3 +18,8 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.fail(f"DROSS_DATA names {path}, which is no folder")
     return path
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name a case of bytes by its argument: compressed bytes hold a time, and workers must agree on names."""
+    return argname if isinstance(val, bytes) else None

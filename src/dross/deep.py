@@ -337,7 +337,9 @@ class _Training:
             arrays |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
         arrays |= {"rng": torch.get_rng_state(), "loss_sum": self.loss_sum}
         values = {"epoch": self.epoch, "step": self.step, "history": self.history}
-        self.monitor.checkpoint.save(values, {name: tensor.cpu().numpy() for name, tensor in arrays.items()})
+        self.monitor.checkpoint.save(
+            values, {name: tensor.cpu().contiguous().numpy() for name, tensor in arrays.items()}
+        )
 
     def restore(self) -> None:
         """Go on from the monitor's checkpoint, if there is one and it is wanted."""
