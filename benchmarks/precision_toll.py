@@ -21,7 +21,7 @@ from dross.detectors.toll import Toll
 from dross.metrics import auroc
 
 SEED = 100
-EPOCHS = 3
+EPOCHS = 4
 Precision = Literal["32", "bf16"]
 
 
@@ -41,7 +41,7 @@ def draw(folder: Path, digit: int) -> tuple[NDArray[np.float32], NDArray[np.bool
 
 def train(X: NDArray[np.float32], precision: Precision, epochs: int) -> Toll:
     """Return a detector that was trained, and has scored nothing yet."""
-    detector = Toll(precision=precision, max_epochs=epochs, batch_size=128, random_state=SEED)
+    detector = Toll(precision=precision, max_epochs=epochs, batch_size=64, random_state=SEED)
     detector.seed_, detector.input_shape_ = SEED, X.shape[1:]
     detector.reference_ = np.median(X, axis=0)
     detector._fit(X)
