@@ -24,7 +24,12 @@ from dross import registry
 from dross.errors import InputError, ModelFileError, ParameterError
 from dross.model_file import FORMAT_VERSION, read_model_file, write_model_file
 
-QUICK = {"autoencoder": {"max_epochs": 1}, "toll": {"max_epochs": 1}, "isolation_forest": {"n_estimators": 5}}
+QUICK = {
+    "autoencoder": {"max_epochs": 1},
+    "toll": {"max_epochs": 1},
+    "isolation_forest": {"n_estimators": 5},
+    "guarded_forest": {"n_estimators": 5},
+}
 LEAVE_ONE_OUT = ("kde", "knn", "lof")
 
 Values, Arrays = dict[str, Any], dict[str, NDArray[Any]]

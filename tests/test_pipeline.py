@@ -25,6 +25,13 @@ from dross.monitor import Monitor
 LEAVE_ONE_OUT = ("kde", "knn", "lof")
 
 
+def quick(name: str) -> dict[str, Any]:
+    """Return options for a detector that is fitted in no time."""
+    effort = {"autoencoder": ("max_epochs", 2), "toll": ("max_epochs", 2)}
+    effort |= {"isolation_forest": ("n_estimators", 5), "guarded_forest": ("n_estimators", 5)}
+    return {"detector": name, "parameters": dict([effort[name]] if name in effort else [])}
+
+
 def normal(n: int = 60, d: int = 3, seed: int = 0) -> NDArray[np.float64]:
     """Gaussian rows, the first one far off."""
     X = np.random.default_rng(seed).normal(size=(n, d))
@@ -54,9 +61,9 @@ class TestSameDataSameScores:
             path, str(path), tmp_path / "t.parquet", tmp_path / "t.jsonl", frame,
             frame.set_index(frame.index + 7), pl.read_csv(path), pa.Table.from_pandas(frame),
         ]  # fmt: skip
-        expected = dross.find(path).anomaly_scores
+        expected = dross.find(path, **quick("isolation_forest")).anomaly_scores
         for source in sources:
-            found = dross.find(source)
+            found = dross.find(source, **quick("isolation_forest"))
             np.testing.assert_array_equal(found.anomaly_scores, expected)
             assert found.ids.tolist() == list(range(60))
 
@@ -84,11 +91,7 @@ class TestSameDataSameScores:
 
     @pytest.mark.parametrize("name", registry.DETECTORS)
     def test_two_runs(self, name: str) -> None:
-        X = normal()
-        options: dict[str, Any] = (
-            {"detector": name, "epochs": 2} if name in ("autoencoder", "toll") else {"detector": name}
-        )
-        a, b = dross.find(X, **options), dross.find(X, **options)
+        a, b = (dross.find(normal(), **quick(name)) for _ in range(2))
         np.testing.assert_array_equal(a.anomaly_scores, b.anomaly_scores)
         assert a.reasons == b.reasons
         assert a.summary["key"] == b.summary["key"]
@@ -96,7 +99,7 @@ class TestSameDataSameScores:
     @pytest.mark.parametrize("name", registry.DETECTORS)
     def test_findings_and_model_agree(self, name: str, tmp_path: Path) -> None:
         path = make_table(tmp_path / "t.csv")
-        found = dross.find(path, detector=name, epochs=2 if name in ("autoencoder", "toll") else None)
+        found = dross.find(path, **quick(name))
         whole(found)
         scores = found.model.anomaly_score(path)
         assert np.array_equal(scores, found.anomaly_scores) != (name in LEAVE_ONE_OUT)
@@ -238,8 +241,7 @@ class TestOddData:
         ],
     )
     def test_tables(self, name: str, X: NDArray[Any], tmp_path: Path) -> None:
-        epochs = 2 if name in ("autoencoder", "toll") else None
-        self.run(X, tmp_path, detector=name, epochs=epochs, top=3)
+        self.run(X, tmp_path, **quick(name), top=3)
 
     def test_magnitudes_change_nothing(self) -> None:
         X = normal()
@@ -264,7 +266,7 @@ class TestOddData:
     def test_many_columns(self, tmp_path: Path) -> None:
         X = normal(n=50, d=10_000)
         X[3, 77] = 50
-        found = self.run(X, tmp_path, top=2)
+        found = self.run(X, tmp_path, **quick("guarded_forest"), top=2)
         assert found.model.detector.input_shape_[0] >= 10_000
 
     def test_unicode_names(self, tmp_path: Path) -> None:
@@ -289,12 +291,11 @@ class TestOddData:
 
     @pytest.mark.parametrize("name", registry.DETECTORS)
     def test_images_and_texts(self, name: str, tmp_path: Path) -> None:
-        epochs = 1 if name in ("autoencoder", "toll") else None
         texts = make_texts(tmp_path / "l.txt")
-        self.run(texts, tmp_path, detector=name, kind="text", epochs=epochs, top=2)
+        self.run(texts, tmp_path, **quick(name), kind="text", top=2)
         if "image" in registry.get(name).input_kinds:
             pictures = make_pictures(tmp_path / "p", n=7)
-            self.run(pictures, tmp_path, detector=name, epochs=epochs, top=2)
+            self.run(pictures, tmp_path, **quick(name), top=2)
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64, bool])
     def test_images_of_any_type(self, dtype: Any, tmp_path: Path) -> None:

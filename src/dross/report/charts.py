@@ -176,9 +176,8 @@ def _log_unit(values: NDArray[np.float64]) -> float:
     Values of both signs have their bulk around zero; it stays linear, or it would look like two.
     """
     sizes = np.abs(values[values != 0.0])
-    if values.min() < 0.0 < values.max():
-        return 10.0 ** math.ceil(math.log10(max(float(np.quantile(sizes, 0.75)), 1e-300)))
-    smallest = max(float(np.quantile(sizes, 0.05)), float(sizes.max()) * 10.0**-_DECADES)
+    share = 0.75 if values.min() < 0.0 < values.max() else 0.05
+    smallest = max(float(np.quantile(sizes, share)), float(sizes.max()) * 10.0**-_DECADES)
     return 10.0 ** math.floor(math.log10(max(smallest, 1e-300)))
 
 
