@@ -78,7 +78,7 @@ def main() -> None:
         "score_ratio_plain": ratio(times["pyod_plain_score"], times["dross_score"]),
         "seconds": {key: round(float(np.median(value)), 3) for key, value in times.items()},
     }
-    write("speed_autoencoder", values, SEED)
+    write(f"speed_autoencoder_{arguments.threads}_threads", values, SEED)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from dross.cli.bench_app import DeviceOption, bench_app
 from dross.errors import DrossError
 
 __all__ = ["app", "main"]
@@ -24,6 +25,8 @@ app = typer.Typer(
     help="Find what does not belong in unlabelled data that nobody has cleaned: tables, images and text.",
 )
 
+app.add_typer(bench_app, name="bench")
+
 _DISK = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -35,12 +38,6 @@ class KindOption(StrEnum):
     """What the data is taken for."""
 
     auto, table, image, text, array = "auto", "table", "image", "text", "array"
-
-
-class DeviceOption(StrEnum):
-    """Where a deep detector is trained."""
-
-    auto, cpu, cuda = "auto", "cpu", "cuda"
 
 
 class PrecisionOption(StrEnum):

@@ -1,0 +1,1 @@
+"""The papers' tables, repeated: data sets, seeded draws, runs and results."""

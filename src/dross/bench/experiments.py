@@ -1,0 +1,291 @@
+"""From a table's setting to rows: which data, which draw, which preparation.
+
+Each experiment is a function ``(data, seed, **setting) -> Plan``. What a method gets is a `Task`: numbers and
+nothing else. Known answers stay in `Answers`, which the metrics read after scoring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dross.bench import preparations, protocols
+from dross.bench.datasets import Data
+from dross.bench.protocols import Draw
+from dross.errors import InputError, ParameterError
+
+__all__ = ["EXPERIMENTS", "Answers", "NotPresentError", "Plan", "Task", "data_of", "plan"]
+
+_VALIDATION_OF_IMAGES = 10_000
+_ANOMALOUS_ARRHYTHMIA_SHARE = 0.15
+
+
+class NotPresentError(InputError):
+    """The data set is here, but not the part of it that a setting asks for."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a method gets: rows to fit and rows to score, without labels."""
+
+    train: NDArray[np.float32]
+    scored: NDArray[np.float32]
+
+    @property
+    def is_transductive(self) -> bool:
+        """Whether the training rows are the scored ones."""
+        return self.scored is self.train
+
+    @property
+    def kind(self) -> str:
+        """Return "image" for 4-D rows, else "table"."""
+        return "image" if self.train.ndim == 4 else "table"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What only metrics may see, and methods whose own protocol looks at labels.
+
+    Attributes
+    ----------
+    is_anomaly : bool array
+        Of the scored rows.
+    flagged_share : float or None
+        The share of rows that F1 calls anomalous, where the protocol states one.
+    validation : tuple of rows and bool array, or None
+        Labelled rows, prepared as the others.
+    """
+
+    is_anomaly: NDArray[np.bool_]
+    flagged_share: float | None = None
+    validation: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A draw from a data set, and how its rows are prepared."""
+
+    data: Data
+    draw: Draw
+    is_anomaly: NDArray[np.bool_]
+    prepare: Callable[[Any, Any], preparations.Pair]
+    flagged_share: float | None = None
+
+    def carry_out(self, at_most: int | None = None) -> tuple[Task, Answers, str]:
+        """Take the rows and prepare them; return them with the answers and the draw's sentence.
+
+        Parameters
+        ----------
+        at_most : int, optional
+            Thin every part of the draw to so many rows.
+        """
+        draw = self.draw if at_most is None else self.draw.thinned(at_most)
+        train = self.data.rows.take(draw.train)
+        scored = train if draw.is_transductive else self.data.rows.take(draw.scored)
+        task = Task(*self.prepare(train, scored))
+        validation = None
+        if draw.validation is not None:
+            _, rows = self.prepare(train, self.data.rows.take(draw.validation))
+            validation = rows, self.is_anomaly[draw.validation]
+        answers = Answers(self.is_anomaly[draw.scored], self.flagged_share, validation)
+        sentence = draw.sentence if not self.data.note else f"{draw.sentence} Data: {self.data.note}."
+        return task, answers, sentence
+
+
+def kdd(data: Data, seed: int, *, share: float, n_train: int | None = None) -> Plan:
+    """Half of the rows to test; the other half's attacks and a share of its normal traffic, the anomaly."""
+    is_anomaly = data.labels == "normal"
+    draw = protocols.inductive(
+        np.flatnonzero(~is_anomaly),
+        np.flatnonzero(is_anomaly),
+        protocols.random_test_rows(len(is_anomaly), 0.5, seed),
+        share=share,
+        seed=seed,
+        n_train=n_train,
+    )
+    return Plan(data, draw, is_anomaly, preparations.one_hot)
+
+
+def counts(
+    data: Data,
+    seed: int,
+    *,
+    normal: Any,
+    n_normal: int,
+    n_anomalies: int,
+    anomalous: Sequence[Any] | None = None,
+    features: str = "raw",
+) -> Plan:
+    """Stated numbers of a normal class and of the others, evenly from these; pixels between 0 and 1."""
+    if features != "raw":
+        raise ParameterError(f"The features {features!r} are not built yet.")
+    normal_rows, anomalies, is_anomaly = _classes(data, normal, anomalous)
+    draw = protocols.transductive_by_counts(
+        normal_rows,
+        anomalies,
+        n_normal=n_normal,
+        n_anomalies=n_anomalies,
+        seed=seed,
+        classes=data.labels[anomalies],
+    )
+    return Plan(data, draw, is_anomaly, preparations.unit_pixels)
+
+
+def ucf_crime(data: Data, seed: int, *, category: str, n_videos: int | None = None) -> Plan:
+    """All segments of a category's videos, or of so many of them, as they are."""
+    if data.groups is None:
+        raise InputError("These video features do not say which video a segment is of.")
+    rng = np.random.default_rng(seed)
+    videos = [video for video in np.unique(data.groups) if str(video).startswith(category.replace(" ", ""))]
+    if not videos:
+        raise NotPresentError(f"data not present: videos of {category}")
+    videos = list(rng.permutation(videos)[:n_videos])
+    rows = rng.permutation(np.flatnonzero(np.isin(data.groups, videos)))
+    is_anomaly = data.labels == "anomalous"
+    sentence = (
+        f"{len(rows)} segments of {len(videos)} videos, {is_anomaly[rows].mean():.1%} of them anomalous."
+    )
+    return Plan(data, Draw(rows, rows, sentence), is_anomaly, preparations.plain)
+
+
+def one_class(
+    data: Data,
+    seed: int,
+    *,
+    normal: Any,
+    anomalous: Sequence[Any] | None = None,
+    n_train: int | None = None,
+    n_clusters: int | None = None,
+    level: int | None = None,
+) -> Plan:
+    """The normal classes' training rows, clean; their test rows and those of the others are scored.
+
+    ``n_clusters`` and ``level`` say how a classifier groups the classes; the draw does not hang on them.
+    """
+    draw, is_anomaly = _own_split(data, seed, normal, anomalous, share=0.0, n_train=n_train)
+    return Plan(data, draw, is_anomaly, preparations.unit_pixels)
+
+
+def gan(data: Data, seed: int, *, normal: Any, share: float, n_test: int, n_train: int | None = None) -> Plan:
+    """A contaminated training part, and as many normal as anomalous rows to score; pixels from -1 to 1."""
+    draw, is_anomaly = _own_split(data, seed, normal, None, share=share, n_train=n_train, n_test=n_test)
+    return Plan(data, draw, is_anomaly, preparations.signed_pixels)
+
+
+def toll_images(data: Data, seed: int, *, normal: Any, n_validation: int = _VALIDATION_OF_IMAGES) -> Plan:
+    """The normal class's training rows but for the validation rows, clean; the whole test part is scored."""
+    draw, is_anomaly = _own_split(data, seed, normal, None, share=0.0, n_validation=n_validation)
+    is_grey = data.rows.take(draw.train[:1]).shape[1] == 1
+    prepare = preparations.standardised_pixels if is_grey else preparations.contrast_normalised
+    return Plan(data, draw, is_anomaly, prepare)
+
+
+def arrhythmia(data: Data, seed: int) -> Plan:
+    """A fifth to test, three tenths to validate, the normal rest to train; F1 with 15 % flagged."""
+    is_anomaly = data.labels == "anomalous"
+    n = len(is_anomaly)
+    draw = protocols.inductive(
+        np.flatnonzero(~is_anomaly),
+        np.flatnonzero(is_anomaly),
+        protocols.random_test_rows(n, 0.2, seed),
+        share=0.0,
+        seed=seed,
+        n_validation=round(0.3 * n),
+    )
+    return Plan(data, draw, is_anomaly, preparations.standardised, _ANOMALOUS_ARRHYTHMIA_SHARE)
+
+
+def rsrae(
+    data: Data,
+    seed: int,
+    *,
+    normal: Any,
+    ratio: float,
+    n_normal: int,
+    part: str = "",
+    n_terms: int | None = None,
+) -> Plan:
+    """One class and ``ratio`` times as many others (drawn; RSRAE's code takes the first ones of the file).
+
+    ``part = "test"`` draws from the data set's own test part; ``n_terms`` is for texts.
+    """
+    normal_rows, anomalies, is_anomaly = _classes(data, normal, None)
+    if part == "test" and data.is_test is not None:
+        normal_rows, anomalies = normal_rows[data.is_test[normal_rows]], anomalies[data.is_test[anomalies]]
+    draw = protocols.transductive_by_ratio(
+        normal_rows, anomalies, ratio=ratio, seed=seed, n_normal=min(n_normal, len(normal_rows))
+    )
+    if n_terms is not None:
+        return Plan(data, draw, is_anomaly, partial(preparations.tfidf, n_terms=n_terms))
+    return Plan(data, draw, is_anomaly, preparations.unit_sphere_pixels)
+
+
+EXPERIMENTS: dict[str, Callable[..., Plan]] = {
+    "arrhythmia": arrhythmia,
+    "counts": counts,
+    "gan": gan,
+    "kdd": kdd,
+    "one_class": one_class,
+    "rsrae": rsrae,
+    "toll_images": toll_images,
+    "ucf_crime": ucf_crime,
+}
+
+
+def data_of(experiment: str, setting: dict[str, Any]) -> str:
+    """Return the name of the data set that an experiment reads.
+
+    Examples
+    --------
+    >>> data_of("rsrae", {"data": "reuters"}), data_of("kdd", {"share": 0.1})
+    ('reuters', 'kdd')
+    """
+    return str(setting.get("data", experiment))
+
+
+def plan(experiment: str, setting: dict[str, Any], data: Data, seed: int) -> Plan:
+    """Return the plan of one setting with one seed."""
+    return EXPERIMENTS[experiment](data, seed, **{k: v for k, v in setting.items() if k != "data"})
+
+
+def _classes(
+    data: Data, normal: Any, anomalous: Sequence[Any] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    is_normal = np.isin(data.labels, normal)
+    is_other = ~is_normal if anomalous is None else np.isin(data.labels, anomalous)
+    if not is_normal.any() or not is_other.any():
+        raise NotPresentError(f"data not present: {anomalous if is_normal.any() else normal}")
+    return np.flatnonzero(is_normal), np.flatnonzero(is_other), ~is_normal
+
+
+def _own_split(
+    data: Data,
+    seed: int,
+    normal: Any,
+    anomalous: Sequence[Any] | None,
+    *,
+    share: float,
+    n_train: int | None = None,
+    n_test: int | None = None,
+    n_validation: int = 0,
+) -> tuple[Draw, NDArray[np.bool_]]:
+    normal_rows, anomalies, is_anomaly = _classes(data, normal, anomalous)
+    is_test = data.is_test
+    if is_test is None:
+        is_test = protocols.random_test_rows(len(data.labels), 0.2, seed)
+    draw = protocols.inductive(
+        normal_rows,
+        anomalies,
+        is_test,
+        share=share,
+        seed=seed,
+        n_train=n_train,
+        n_test=n_test,
+        n_validation=n_validation,
+    )
+    return draw, is_anomaly

@@ -1,0 +1,153 @@
+"""What the papers plot, from the same results: lines over a setting, ROC curves, histograms, traces."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from dross.bench.summary import Line
+from dross.bench.tables import Table
+
+__all__ = ["figure"]
+
+Point = tuple[Any, float, float]
+"""Position on the x axis, mean, deviation."""
+Panels = dict[str, dict[str, list[Point]]]
+
+_FALSE_POSITIVE_RATES = np.linspace(0, 1, 21)
+
+
+def figure(table: Table, lines: Sequence[Line]) -> str:
+    """Return an SVG of what was measured, or "" where the paper plots nothing or nothing has run.
+
+    It takes matplotlib, from the extra ``bench``; without it there is no figure.
+    """
+    draw = _KINDS.get(table.plot.get("kind", ""))
+    if draw is None or not any(line.records for line in lines) or find_spec("matplotlib") is None:
+        return ""
+    from matplotlib.figure import Figure
+
+    picture = Figure(figsize=(7, 4), layout="constrained")
+    if not draw(picture, table, lines):
+        return ""
+    out = io.StringIO()
+    picture.savefig(out, format="svg", metadata={"Date": None})
+    return out.getvalue().partition("<!DOCTYPE")[2].partition(">")[2]
+
+
+def _lines(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
+    """Draw the metric over a key of the setting, or over a parameter of the columns; a panel per data set."""
+    panels = _curves_by_setting(table, lines) or _curves_by_parameter(table, lines)
+    if not panels:
+        return False
+    axes = np.atleast_1d(picture.subplots(1, len(panels), sharey=True))
+    for axis, (title, curves) in zip(axes, panels.items(), strict=True):
+        for name, points in curves.items():
+            xs, means, deviations = zip(*points, strict=True)
+            axis.errorbar(xs, means, deviations, label=name, marker="o", markersize=3)
+        axis.set(title=title, xlabel=table.plot.get("x_label", table.plot["x"]))
+    axes[0].set_ylabel(table.metric.upper())
+    _legend(picture, axes[0])
+    return True
+
+
+def _curves_by_setting(table: Table, lines: Sequence[Line]) -> Panels:
+    x = table.plot["x"]
+    panels: Panels = {}
+    for line in lines:
+        if x == "name" or x in line.row.setting:
+            at = line.row.name if x == "name" else line.row.setting[x]
+            curves = panels.setdefault(str(line.row.setting.get("data", "")), {})
+            for name, entry in line.entries.items():
+                if entry.mean is not None:
+                    curves.setdefault(name, []).append((at, entry.mean, entry.deviation or 0.0))
+    return {title: curves for title, curves in panels.items() if curves}
+
+
+def _curves_by_parameter(table: Table, lines: Sequence[Line]) -> Panels:
+    x = table.plot["x"]
+    curves: dict[str, list[Point]] = {}
+    for line in lines:
+        for column in table.columns:
+            entry = line.entries.get(column.method.name) if column.method is not None else None
+            if entry is not None and entry.mean is not None and column.method is not None:
+                at = column.method.parameters.get(x)
+                if at is not None:
+                    curves.setdefault(line.row.name, []).append((at, entry.mean, entry.deviation or 0.0))
+    return {table.title: curves} if curves else {}
+
+
+def _roc(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
+    """Draw the mean ROC curve of each method over the last row's cells."""
+    axis = picture.subplots()
+    for name, records in lines[-1].records.items():
+        curves = [record["roc"] for record in records if "roc" in record]
+        if curves:
+            axis.plot(_FALSE_POSITIVE_RATES, np.mean(curves, axis=0), label=name)
+    axis.set(xlabel="false positive rate", ylabel="true positive rate", title=lines[-1].row.name)
+    _legend(picture, axis)
+    return True
+
+
+def _histogram(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
+    """Draw the scores of normal rows and anomalies, a row of panels per setting, a panel per method."""
+    shown = [(line, [name for name, some in line.records.items() if some]) for line in lines]
+    shown = [(line, names) for line, names in shown if names]
+    width = max((len(names) for _, names in shown), default=0)
+    if not width:
+        return False
+    picture.set_size_inches(2 * width, 1.8 * len(shown))
+    axes = picture.subplots(len(shown), width, squeeze=False)
+    for panels, (line, names) in zip(axes, shown, strict=True):
+        for axis in panels[len(names) :]:
+            axis.set_axis_off()
+        for axis, name in zip(panels, names, strict=False):
+            _score_panel(axis, line.records[name][0]["histogram"])
+            axis.set_title(f"{name}\n{line.row.name}", fontsize=7)
+    return True
+
+
+def _score_panel(axis: Any, histogram: Mapping[str, Any]) -> None:
+    edges = np.linspace(histogram["from"], histogram["to"], len(histogram["normal"]) + 1)
+    for side, colour in (("normal", "tab:green"), ("anomalous", "tab:red")):
+        axis.stairs(histogram[side], edges, fill=True, alpha=0.5, color=colour, label=side)
+    axis.tick_params(labelsize=6)
+
+
+def _trace(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
+    """Draw the mean scores of normal rows and anomalies by epoch, and the AUROC below."""
+    runs = [
+        (name, records[0]["trace"])
+        for name, records in (lines[0].records.items() if lines else ())
+        if records and "trace" in records[0]
+    ]
+    if not runs:
+        return False
+    picture.set_size_inches(3 * len(runs), 4)
+    axes = picture.subplots(2, len(runs), squeeze=False, sharex="col")
+    for (gap, area), (name, trace) in zip(axes.T, runs, strict=True):
+        epochs = [entry["epoch"] for entry in trace]
+        gap.plot(epochs, [entry["normal"] for entry in trace], color="tab:green", label="normal")
+        gap.plot(epochs, [entry["anomalous"] for entry in trace], color="tab:red", label="anomalous")
+        gap.set(title=name, ylabel="mean score")
+        area.plot(epochs, [entry["auroc"] for entry in trace])
+        area.set(xlabel="epoch", ylabel="AUROC")
+    _legend(picture, axes[0][0])
+    return True
+
+
+def _legend(picture: Any, axis: Any) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    picture.legend(handles, labels, loc="outside right upper", fontsize=7, frameon=False)
+
+
+_KINDS: dict[str, Callable[[Any, Table, Sequence[Line]], bool]] = {
+    "histogram": _histogram,
+    "lines": _lines,
+    "roc": _roc,
+    "trace": _trace,
+}

@@ -1,0 +1,220 @@
+"""What a column of a table runs: a detector of dross, or one of PyOD, with its parameters."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import warnings
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, fields
+from importlib import import_module
+from importlib.util import find_spec
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dross import registry
+from dross.bench.experiments import Answers, Task
+from dross.bench.watch import BestOnValidation, Trace
+from dross.errors import ParameterError
+
+__all__ = ["BASELINES", "COMMON", "PLANNED", "PYOD", "Fit", "Method", "Outcome", "named"]
+
+PLANNED = frozenset(
+    {
+        *(
+            "ae_lfr",
+            "dagmm",
+            "deep_svdd",
+            "distribution_clustering",
+            "drae",
+            "duad",
+            "memae",
+            "ocnn",
+            "rsrae",
+        ),
+        *("e3outlier", "geom", "gt_lfr", "isif", "jigsaw", "rotnet", "ssl", "sub_clusters", "vae"),
+        *("f_anogan", "joint_encoder"),
+    }
+)
+"""Detectors that the papers' tables name and that are not built yet."""
+
+PYOD: Mapping[str, str] = {
+    "pyod_autoencoder": "pyod.models.auto_encoder:AutoEncoder",
+    "pyod_deep_svdd": "pyod.models.deep_svdd:DeepSVDD",
+    "pyod_ecod": "pyod.models.ecod:ECOD",
+    "pyod_vae": "pyod.models.vae:VAE",
+}
+"""PyOD's detectors, run with its defaults on flattened rows; they need the extra ``bench``."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Scores of one run, and what it cost."""
+
+    scores: NDArray[np.float64]
+    seconds: float
+    trace: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted detector, what watched it train, and how long that took."""
+
+    detector: Any
+    watch: Trace | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Method:
+    """A detector with its parameters, under the name that results and tables give it.
+
+    Parameters
+    ----------
+    name : str
+        ``knn_50``, ``duad``.
+    detector : str
+        A name of `dross.registry.DETECTORS`, of `PYOD`, or of `PLANNED`.
+    parameters : mapping
+        Parameters of the detector; ``steps`` stands for as many epochs as make so many batches.
+    select : "" or "validation"
+        "validation" keeps the weights of the epoch with the best AUROC on labelled validation rows, as
+        Toll's protocol does: labels then choose, and the table says so.
+    trace : bool
+        Whether the scores are taken after every epoch.
+    """
+
+    name: str
+    detector: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    select: str = ""
+    trace: bool = False
+
+    def obstacle(self, kind: str) -> str:
+        """Return why the method cannot run on rows of this kind ("table" or "image"), or ""."""
+        if self.detector in PLANNED:
+            return "detector not built yet"
+        if self.detector in PYOD:
+            return "" if find_spec("pyod") else "PyOD not installed"
+        if kind not in registry.get(self.detector).input_kinds:
+            return "takes no images"
+        return ""
+
+    @property
+    def fit_key(self) -> str:
+        """What a fit hangs on: equal for methods that differ only in how they score."""
+        parameters = {name: value for name, value in self.parameters.items() if name != "score"}
+        return json.dumps([self.detector, parameters, self.trace], sort_keys=True)
+
+    def fit(self, task: Task, seed: int, device: str, answers: Answers | None = None) -> Fit:
+        """Fit the training rows.
+
+        ``answers`` are only looked at where `select` or `trace` ask for it.
+        """
+        if self.detector in PYOD:
+            detector, watch = self._pyod(task, seed), None
+        else:
+            detector = self._detector(task, seed, device)
+            watch = self._watch(detector, task, answers)
+        start = time.perf_counter()
+        with self._quietly():
+            detector.fit(self._rows(task.train))
+        return Fit(detector, watch, time.perf_counter() - start)
+
+    def score(self, fitted: Fit, task: Task) -> Outcome:
+        """Score with a fit of this method, or of one with the same `fit_key`."""
+        detector, watch = fitted.detector, fitted.watch
+        start = time.perf_counter()
+        if self.detector in PYOD:
+            with self._quietly():
+                rows = self._rows(task.scored)
+                scores = (
+                    detector.decision_scores_ if task.is_transductive else detector.decision_function(rows)
+                )
+        else:
+            if isinstance(watch, BestOnValidation):
+                watch.take("best" if self.select else "last")
+            if "score" in self.parameters:
+                detector.set_params(score=self.parameters["score"])
+            as_fitted = task.is_transductive and not self.select and "score" not in self.parameters
+            scores = detector.anomaly_scores_ if as_fitted else detector.anomaly_score(task.scored)
+        seconds = fitted.seconds + time.perf_counter() - start
+        return Outcome(np.asarray(scores, np.float64), seconds, watch.history if watch is not None else [])
+
+    def _rows(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        return x.reshape(len(x), -1) if self.detector in PYOD else x
+
+    def _quietly(self) -> AbstractContextManager[Any]:
+        """Keep what others' detectors warn of from the reader: it is not his to mend."""
+        return warnings.catch_warnings(action="ignore") if self.detector in PYOD else nullcontext()
+
+    def _watch(self, detector: Any, task: Task, answers: Answers | None) -> Trace | None:
+        if not self.select and not self.trace:
+            return None
+        if answers is None:
+            raise ParameterError(f"{self.name} looks at known answers, and none were given.")
+        watch = (
+            BestOnValidation(detector, answers.validation)
+            if self.select
+            else Trace(detector, task.scored, answers.is_anomaly)
+        )
+        detector.set_monitor(watch)
+        return watch
+
+    def _detector(self, task: Task, seed: int, device: str) -> Any:
+        cls = registry.get(self.detector)
+        accepted = {parameter.name for parameter in fields(cls)}
+        parameters = dict(self.parameters)
+        if "steps" in parameters:
+            n_batches = math.ceil(len(task.train) / int(parameters.get("batch_size", 256)))
+            parameters["max_epochs"] = max(1, round(parameters.pop("steps") / n_batches))
+        if "device" in accepted:
+            parameters["device"] = device
+        unknown = sorted(set(parameters) - accepted)
+        if unknown:
+            raise ParameterError(f"{cls.__name__} has no parameter {', '.join(unknown)}.")
+        # The threshold is no part of the tables; a fixed share spares the estimate.
+        return cls(**parameters, contamination=0.1, random_state=seed)
+
+    def _pyod(self, task: Task, seed: int) -> Any:
+        module, _, attribute = PYOD[self.detector].partition(":")
+        cls = getattr(import_module(module), attribute)
+        own = {"random_state": seed, "n_features": math.prod(task.train.shape[1:]), "verbose": 0}
+        accepted = signature(cls).parameters
+        return cls(**self.parameters, **{name: value for name, value in own.items() if name in accepted})
+
+
+BASELINES = (
+    Method("isolation_forest", "isolation_forest"),
+    Method("knn_5", "knn", {"n_neighbors": 5}),
+    Method("knn_50", "knn", {"n_neighbors": 50}),
+    Method("lof", "lof", {"n_neighbors": 20}),
+    Method("pca", "pca", {"n_components": 10}),
+    Method("ocsvm", "ocsvm", {"nu": 0.1}),
+    Method("kde", "kde"),
+)
+"""The classical opponents, in every table."""
+
+COMMON = (*BASELINES, Method("autoencoder", "autoencoder"), *(Method(name, name) for name in PYOD))
+"""What stands beside the paper's columns in every table."""
+
+
+def named(name: str) -> Method:
+    """Return a method by its name: one of `COMMON`, or a detector with its defaults.
+
+    Examples
+    --------
+    >>> dict(named("knn_50").parameters), named("toll").detector
+    ({'n_neighbors': 50}, 'toll')
+    """
+    for method in COMMON:
+        if method.name == name:
+            return method
+    if name not in PLANNED:
+        registry.get(name)
+    return Method(name, name)

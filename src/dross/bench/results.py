@@ -1,0 +1,106 @@
+"""Results on disk: one line of JSON per cell, so that a killed run loses at most the cell it was at."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dross.errors import InputError
+
+__all__ = ["Results"]
+
+
+class Results:
+    """The results folder: ``<experiment>.jsonl``, each line a cell with its value and what it hangs on.
+
+    Lines are only ever appended; the last one of a key counts. Several runs may write at once. A line cut
+    short by a kill is passed over.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when the first result is written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     results = Results(Path(folder))
+    ...     results.add({"key": "a", "experiment": "kdd", "auroc": 0.9})
+    ...     results.load()["a"]["auroc"]
+    0.9
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Append one cell and have the disk keep it."""
+        with self._locked(), (self.folder / f"{record['experiment']}.jsonl").open("a+b") as file:
+            line = _line(record)
+            if file.seek(0, os.SEEK_END) and not _ends_line(file):
+                line = "\n" + line
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def load(self) -> dict[str, dict[str, Any]]:
+        """Return the records by key, the latest of each.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read.
+        """
+        records: dict[str, dict[str, Any]] = {}
+        for path in sorted(self.folder.glob("*.jsonl")):
+            try:
+                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            except OSError as error:
+                raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+            records |= {record["key"]: record for record in _parsed(lines)}
+        return records
+
+    def compact(self) -> None:
+        """Drop the lines that later ones replaced."""
+        with self._locked():
+            for path in sorted(self.folder.glob("*.jsonl")):
+                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+                kept = {record["key"]: record for record in _parsed(lines)}
+                if len(kept) < len(lines):
+                    new = path.with_suffix(".tmp")
+                    new.write_text("".join(map(_line, kept.values())), encoding="utf-8")
+                    new.replace(path)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _ends_line(file: Any) -> bool:
+    file.seek(-1, os.SEEK_END)
+    ends = file.read(1) == b"\n"
+    file.seek(0, os.SEEK_END)
+    return bool(ends)
+
+
+def _parsed(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and "key" in record and "experiment" in record:
+            yield record

@@ -1,0 +1,175 @@
+"""``dross bench``: the papers' tables from one command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dross.bench import render, runner, summary
+from dross.bench.datasets import DATASETS, data_root
+from dross.bench.results import Results
+from dross.bench.tables import BUDGETS, Cell, Table, find_tables
+from dross.cli.printing import print_table, say
+from dross.errors import ParameterError
+
+__all__ = ["run_bench", "run_data", "run_list", "run_table"]
+
+
+def run_list(names: tuple[str, ...], budget: str, results: Path) -> None:
+    """Print each table with its cells, the data it needs, and what has run."""
+    records = Results(results).load()
+    root = data_root()
+    rows = []
+    for table in find_tables(names):
+        cells = [cell for _, cell in table.cells(budget)]
+        n_done = sum("values" in records.get(cell.key, {}) for cell in cells)
+        n_possible = sum(not runner.obstacle(cell) for cell in cells)
+        needed = sorted({cell.data for cell in cells})
+        present = [name + (" (absent)" if DATASETS[name].find(root) is None else "") for name in needed]
+        budgets = ", ".join(name for name in BUDGETS if name == budget or table.cuts(name))
+        rows.append(
+            (
+                table.id,
+                table.source,
+                table.title,
+                ", ".join(present) or "none",
+                budgets,
+                f"{n_done} of {n_possible}",
+                str(len(cells) - n_possible),
+            )
+        )
+    header = ("table", "in the paper", "what", "data", "budgets", f"run ({budget})", "cannot run")
+    print_table(Console(), header, rows)
+
+
+def run_data(names: tuple[str, ...]) -> None:
+    """Print each data set: present or not, the layouts that are read, where it comes from."""
+    root = data_root()
+    for name in names:
+        if name not in DATASETS:
+            raise ParameterError(f"There is no data set {name!r}; there are {', '.join(sorted(DATASETS))}.")
+    rows = []
+    for name in names or tuple(DATASETS):
+        dataset = DATASETS[name]
+        layout = dataset.find(root)
+        layouts = "; or ".join(str(layout) for layout in dataset.layouts)
+        state = f"present: {layout}" if layout else "absent"
+        rows.append((name, dataset.title, state, layouts, dataset.source, dataset.licence))
+    say(Console(), f"Data folder: {root} (set DROSS_DATA to change it)")
+    print_table(Console(), ("data set", "title", "state", "layouts read", "source", "licence"), rows)
+
+
+def run_bench(
+    names: tuple[str, ...],
+    *,
+    detectors: tuple[str, ...],
+    budget: str,
+    seeds: int | None,
+    device: str,
+    jobs: int,
+    resume: bool,
+    results: Path,
+) -> None:
+    """Run the cells of tables and write each result down; tell of those that cannot run, and why."""
+    tables = find_tables(names)
+    cells = _distinct(tables, budget, detectors, seeds, _uses_gpu(device))
+    obstacles: dict[str, int] = {}
+    runnable = []
+    store = Results(results)
+    known = store.load() if resume else {}
+    for cell in cells:
+        reason = runner.obstacle(cell)
+        if not reason and "values" in known.get(cell.key, {}):
+            reason = "run before"
+        if reason:
+            obstacles[reason] = obstacles.get(reason, 0) + 1
+        else:
+            runnable.append(cell)
+    console = Console()
+    say(console, _counted(len(runnable), "to run", obstacles))
+    n_failed = 0
+    told = _teller(console, len(runnable))
+
+    def done(record: dict[str, Any]) -> None:
+        nonlocal n_failed
+        n_failed += "error" in record
+        told(record)
+
+    runner.run_cells(runnable, store, jobs=jobs, device=device, done=done)
+    store.compact()
+    if n_failed:
+        say(console, f"{n_failed} cells failed; their errors are in {results}.")
+        sys.exit(1)
+
+
+def run_table(names: tuple[str, ...], budget: str, form: str, results: Path) -> None:
+    """Print tables with the paper's numbers beside ours; without names the comparison of methods follows."""
+    records = Results(results).load()
+    tables = find_tables(names)
+    shown = [(table, summary.lines(table, budget, records)) for table in tables]
+    if form == "json":
+        print(render.as_json(shown, budget))
+        return
+    if form == "html":
+        print(render.as_html(shown, budget))
+        return
+    print(render.legend(budget), end="\n\n")
+    for table, lines in shown:
+        print(render.as_markdown(table, lines, budget))
+    standings = summary.standings(tables, budget, records)
+    if not names and standings:
+        print("### All tables\n")
+        print(render.method_table(standings))
+
+
+def _distinct(
+    tables: list[Table], budget: str, detectors: tuple[str, ...], seeds: int | None, uses_gpu: bool
+) -> list[Cell]:
+    """Return the cells of all tables, each once, those of one draw together."""
+    cells: dict[str, Cell] = {}
+    for table in tables:
+        for _, cell in table.cells(budget, detectors=detectors, seeds=seeds, uses_gpu=uses_gpu):
+            if cell.key not in cells or cell.method.trace:
+                cells[cell.key] = cell
+
+    def order(cell: Cell) -> tuple[str, str, str, bool]:
+        # What selects by labels comes first: its fit serves the others, theirs would not serve it.
+        return cell.data, cell.draw_key, cell.method.fit_key, not cell.method.select
+
+    return sorted(cells.values(), key=order)
+
+
+def _teller(console: Console, n: int) -> Callable[[dict[str, Any]], None]:
+    count = 0
+
+    def tell(record: dict[str, Any]) -> None:
+        nonlocal count
+        count += 1
+        setting = ", ".join(f"{key} {value}" for key, value in record["setting"].items())
+        what = f"{count}/{n}  {record['experiment']} {setting}  seed {record['seed']}  {record['method']}"
+        if "error" in record or "absent" in record:
+            say(console, f"{what}  " + (record.get("absent") or f"failed: {record['error']}"))
+        else:
+            value = record["values"]["auroc"]
+            shown = "no AUROC" if value is None else f"AUROC {value:.3f}"
+            say(console, f"{what}  {shown}  {record['seconds']:.1f} s")
+
+    return tell
+
+
+def _counted(n: int, what: str, others: dict[str, int]) -> str:
+    return ", ".join([f"{n} cells {what}", *(f"{count}: {reason}" for reason, count in others.items())]) + "."
+
+
+def _uses_gpu(device: str) -> bool:
+    if device == "cpu":
+        return False
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ParameterError("--device is cuda, but torch sees no GPU; use --device auto or cpu.")
+    return bool(torch.cuda.is_available())

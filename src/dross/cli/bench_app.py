@@ -1,0 +1,101 @@
+"""Commands and options of ``dross bench``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["bench_app"]
+
+bench_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Repeat the tables of the papers, and compare methods on their draws. Data: the folder DROSS_DATA.",
+)
+
+_RESULTS = Path("benchmarks/results/cells")
+
+
+class BudgetOption(StrEnum):
+    """How much of a table is run."""
+
+    smoke, cpu, gpu, paper = "smoke", "cpu", "gpu", "paper"
+
+
+class DeviceOption(StrEnum):
+    """Where a deep detector is trained."""
+
+    auto, cpu, cuda = "auto", "cpu", "cuda"
+
+
+class FormatOption(StrEnum):
+    """What tables are printed as."""
+
+    markdown, html, json = "markdown", "html", "json"
+
+
+Tables = Annotated[
+    list[str] | None, typer.Argument(metavar="[TABLE]...", help="As duad-2, or duad for all of it.")
+]
+BudgetChoice = Annotated[BudgetOption, typer.Option(help="How much of a table is run.")]
+ResultsFolder = Annotated[Path, typer.Option(help="Folder of the results, one line of JSON per cell.")]
+
+
+@bench_app.command("list", help="List the tables, the data they need, and what has run.")
+def list_tables(
+    tables: Tables = None, budget: BudgetChoice = BudgetOption.cpu, results: ResultsFolder = _RESULTS
+) -> None:
+    from dross.cli.bench import run_list
+
+    run_list(tuple(tables or ()), budget.value, results)
+
+
+@bench_app.command(help="Run tables; every result is written down as it comes.")
+def run(
+    tables: Annotated[list[str], typer.Argument(metavar="TABLE...", help="As duad-2, duad, or all.")],
+    detector: Annotated[
+        list[str] | None, typer.Option(help="Only this detector or method; more than once for more.")
+    ] = None,
+    budget: BudgetChoice = BudgetOption.cpu,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0, 1, … of each cell.")] = None,
+    device: Annotated[DeviceOption, typer.Option()] = DeviceOption.auto,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Cells at a time; they share the cores.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Leave out what has a result.")] = False,
+    results: ResultsFolder = _RESULTS,
+) -> None:
+    from dross.cli.bench import run_bench
+
+    run_bench(
+        () if tables == ["all"] else tuple(tables),
+        detectors=tuple(detector or ()),
+        budget=budget.value,
+        seeds=seeds,
+        device=device.value,
+        jobs=jobs,
+        resume=resume,
+        results=results,
+    )
+
+
+@bench_app.command(help="Print tables: ours, the paper's numbers, the classical baselines, seconds.")
+def table(
+    tables: Tables = None,
+    budget: BudgetChoice = BudgetOption.cpu,
+    format: Annotated[FormatOption, typer.Option(help="html draws the figures too.")] = FormatOption.markdown,
+    results: ResultsFolder = _RESULTS,
+) -> None:
+    from dross.cli.bench import run_table
+
+    run_table(tuple(tables or ()), budget.value, format.value, results)
+
+
+@bench_app.command(help="List the data sets: present or not, layouts, sources, licences.")
+def data(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="As mnist.")] = None,
+) -> None:
+    from dross.cli.bench import run_data
+
+    run_data(tuple(names or ()))
