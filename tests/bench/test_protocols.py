@@ -82,6 +82,10 @@ class TestInductive:
         assert n_anomalies(draw) < 20
         assert f"{n_anomalies(draw)} anomalies ({n_anomalies(draw) / len(draw.train):.1%}" in draw.sentence
 
+    def test_a_validation_part_that_takes_all_is_said(self) -> None:
+        with pytest.raises(ParameterError, match=r"no normal row to train on: 2 000 rows are for validation"):
+            protocols.inductive(NORMAL, ANOMALIES, self.is_test, share=0.1, seed=1, n_validation=5000)
+
     def test_half_of_the_rows_are_test_rows(self) -> None:
         assert self.is_test.sum() == 2000
 

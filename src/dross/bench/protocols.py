@@ -219,6 +219,11 @@ def inductive(
         At most so many test rows of each side; by default all.
     n_validation : int
         Rows of the training part, normal or not, that are held out first.
+
+    Raises
+    ------
+    ParameterError
+        If no normal row is left to train on.
     """
     rng = np.random.default_rng(seed)
     rows = rng.permutation(np.concatenate([normal, anomalies]))
@@ -227,6 +232,10 @@ def inductive(
     is_anomaly = np.zeros(len(is_test), bool)
     is_anomaly[anomalies] = True
     train_normal = usable[~is_anomaly[usable]][:n_train]
+    if len(train_normal) == 0:
+        raise ParameterError(
+            f"The draw leaves no normal row to train on: {_count(len(validation))} rows are for validation."
+        )
     n_wanted = round(ratio_of_share(share) * len(train_normal))
     train_anomalies = usable[is_anomaly[usable]][:n_wanted]
     train = rng.permutation(np.concatenate([train_normal, train_anomalies]))

@@ -26,7 +26,7 @@ def legend(budget: str) -> str:
 
 def as_markdown(table: Table, lines: Sequence[Line], budget: str) -> str:
     """Return one table: a row per setting, a column per method."""
-    names = _methods(lines)
+    names = _methods(table, lines)
     quoted = list(dict.fromkeys(name for line in lines for name in line.quoted))
     header = ["", *(_titles(table, names)), *(f"{name} (quoted)" for name in quoted)]
     notes: dict[str, int] = {}
@@ -83,7 +83,7 @@ def as_html(tables: Iterable[tuple[Table, Sequence[Line]]], budget: str) -> str:
         {
             "table": table,
             "cuts": table.cuts(budget),
-            "names": (names := _methods(lines)),
+            "names": (names := _methods(table, lines)),
             "titles": _titles(table, names),
             "lines": lines,
             "figure": figure(table, lines),
@@ -114,8 +114,11 @@ def method_table(standings: Sequence[Standing]) -> str:
     return "\n".join(_markdown_rows(header, body)) + "\n"
 
 
-def _methods(lines: Sequence[Line]) -> list[str]:
-    return list(dict.fromkeys(name for line in lines for name in line.entries))
+def _methods(table: Table, lines: Sequence[Line]) -> list[str]:
+    """Return the paper's methods, and of the others those that have a value somewhere."""
+    columns = [column.method.name for column in table.columns if column.method is not None]
+    others = [name for line in lines for name, entry in line.entries.items() if entry.mean is not None]
+    return list(dict.fromkeys(columns + others))
 
 
 def _titles(table: Table, names: Sequence[str]) -> list[str]:

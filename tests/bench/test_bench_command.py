@@ -1,0 +1,134 @@
+"""``dross bench`` as its user sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import mini_data as mini
+import pytest
+
+from command_line import Run, dross
+from dross.bench.tables import find_tables
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A results folder with Arrhythmia and KDD measured on data in tiny form."""
+    data = tmp_path_factory.mktemp("data")
+    mini.mini_data(data, rows_per_class=12)
+    folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DROSS_DATA", str(data))
+        for table in ("toll-3", "duad-2"):
+            detectors = [
+                "--detector",
+                "pca",
+                "--detector",
+                "isolation_forest",
+                "--detector",
+                "guarded_forest",
+            ]
+            run = dross("bench", "run", table, *detectors, "--seeds", 2, "--results", folder)
+            assert run.code == 0, run.err
+        yield folder
+
+
+def bench(*arguments: object) -> Run:
+    return dross("bench", *arguments)
+
+
+class TestRun:
+    def test_resume_leaves_out_what_has_run(self, results: Path) -> None:
+        run = bench("run", "duad-3", "--detector", "pca", "--seeds", 3, "--resume", "--results", results)
+        assert run.out.startswith("3 cells to run, 6: run before.")
+
+    def test_what_cannot_run_is_counted_with_its_reason(self, results: Path, tmp_path: Path) -> None:
+        run = bench("run", "duad-2", "--detector", "dagmm", "--results", tmp_path)
+        assert run.out == "0 cells to run, 9: detector not built yet.\n"
+        assert run.code == 0
+
+    def test_a_failing_cell_is_told_and_the_rest_still_run(
+        self, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data = tmp_path / "data"
+        mini.mini_data(data, rows_per_class=8)
+        (data / "kddcup99_10_percent.gz").write_bytes(b"\x1f\x8bnot gzip")
+        monkeypatch.setenv("DROSS_DATA", str(data))
+        run = bench("run", "duad-2", "toll-3", "--detector", "pca", "--seeds", 1, "--results", tmp_path / "r")
+        assert run.code == 1
+        assert "failed: InputError" in run.out
+        assert re.search(r"arrhythmia.*AUROC \d", run.out)
+        assert "3 cells failed" in run.out
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("run", "duad-22"), ("no table 'duad-22'", "duad-2")),
+            (("run", "duad-2", "--detector", "forest"), ("no detector 'forest'",)),
+            (("data", "imagenett"), ("no data set 'imagenett'",)),
+            (("table", "toll-9"), ("no table 'toll-9'",)),
+            (("list", "x"), ("no table 'x'",)),
+        ],
+    )
+    def test_bad_input_gets_one_sentence(self, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+        assert bench(*arguments).failed_with(*words)
+
+    def test_a_results_folder_that_is_a_file(self, results: Path, tmp_path: Path) -> None:
+        file = tmp_path / "file"
+        file.write_text("")
+        run = bench("run", "toll-3", "--detector", "pca", "--seeds", 1, "--results", file)
+        assert run.code == 2
+        assert "Traceback" not in run.err
+
+
+class TestTable:
+    def test_ours_stand_beside_the_papers(self, results: Path) -> None:
+        out = bench("table", "duad-2", "--results", results).out
+        row = next(line for line in out.splitlines() if line.startswith("| 5 % |"))
+        assert "(0.982 ± 0.010)" in row, "what the paper prints for DUAD"
+        assert re.search(r"\d\.\d{3} ± \d\.\d{3} \[2 of 3\]", row), (
+            "ours, with the spread over two of three seeds"
+        )
+        assert "detector not built yet" in out
+        assert "60 000 attacks" in out, "the cuts"
+
+    def test_a_method_that_no_column_names_is_shown(self, results: Path) -> None:
+        assert "guarded_forest" in bench("table", "duad-2", "--results", results).out
+
+    def test_quoted_numbers_are_marked(self, results: Path) -> None:
+        assert "MEMGAN (quoted)" in bench("table", "toll-3", "--results", results).out
+
+    def test_json_holds_the_same(self, results: Path) -> None:
+        table = json.loads(bench("table", "duad-2", "--format", "json", "--results", results).out)["tables"][
+            0
+        ]
+        entry = table["rows"][0]["methods"]["isolation_forest"]
+        assert 0 <= entry["mean"] <= 1
+        assert (entry["n_done"], entry["n_cells"]) == (2, 3)
+        assert table["rows"][0]["methods"]["duad"]["paper"] == [0.982, 0.01]
+
+    def test_html_is_one_page_without_requests(self, results: Path) -> None:
+        page = bench("table", "duad-2", "duad-fig-4", "--format", "html", "--results", results).out
+        assert page.startswith("<!doctype html>")
+        assert not re.search(r"""(src|href)=["']?https?:""", page.replace("xlink:href", ""))
+        assert ("<svg" in page) == (find_spec("matplotlib") is not None)
+
+
+class TestList:
+    def test_every_table_with_its_data_and_what_has_run(self, results: Path) -> None:
+        lines = bench("list", "--results", results).out.splitlines()
+        assert len(lines) == 1 + len(find_tables(()))
+        arrhythmia = next(line for line in lines if line.startswith("toll-3"))
+        assert "arrhythmia" in arrhythmia
+        assert re.search(r"\b4 of \d+", arrhythmia)
+
+    def test_absent_data_is_said(
+        self, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DROSS_DATA", str(tmp_path))
+        assert "kdd (absent)" in bench("list", "duad-2", "--results", results).out
+        assert "absent" in bench("data", "kdd").out
