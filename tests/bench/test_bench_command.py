@@ -125,6 +125,7 @@ class TestList:
         arrhythmia = next(line for line in lines if line.startswith("toll-3"))
         assert "arrhythmia" in arrhythmia
         assert re.search(r"\b4 of \d+", arrhythmia)
+        assert dross("bench", "list", "all", "--results", results).out.splitlines() == lines
 
     def test_absent_data_is_said(
         self, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

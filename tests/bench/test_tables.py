@@ -78,6 +78,18 @@ def test_parameters_are_those_of_the_budget_then_the_column_then_the_row_then_th
     assert toll("smoke").parameters == {"max_epochs": 1, "beta": 1000}
 
 
+def test_autoencoders_on_images_are_cut_where_a_table_gives_no_schedule() -> None:
+    def parameters(table: str, budget: str) -> dict[str, object]:
+        cells = TABLES[table].cells(budget, detectors=("autoencoder",), seeds=1)
+        return dict(next(cell.method.parameters for _, cell in cells))
+
+    assert parameters("subclusters-3", "cpu") == {"steps": 500}
+    assert parameters("subclusters-3", "paper") == {}
+    assert parameters("duad-2", "cpu") == {}, "no images"
+    assert parameters("lfr-1", "cpu")["steps"] == 500
+    assert "steps" not in parameters("lfr-fig-1", "cpu"), "the gap closes over all epochs"
+
+
 def test_cpu_cells_are_the_fixed_ones() -> None:
     settings = [cell.setting for _, cell in TABLES["lfr-1"].cells("cpu", detectors=("pca",), seeds=1)]
     fashion = {(s["normal"], s["ratio"]) for s in settings if s["data"] == "fashion_mnist"}
@@ -104,7 +116,7 @@ def test_what_a_value_hangs_on_is_in_its_key() -> None:
         Cell("kdd", setting, Method("toll", "toll", {"beta": 1.0}, "validation"), 0, "cpu"),
         Cell("kdd", setting, method, 1, "cpu"),
         Cell("kdd", setting, method, 0, "smoke"),
-        Cell("kdd", setting, method, 0, "cpu", uses_gpu=True),
+        Cell("kdd", setting, Method("toll", "toll", {"beta": 1.0}, trace=True), 0, "cpu"),
     ]
     assert len({base.key, *(cell.key for cell in others)}) == len(others) + 1
     assert Cell("kdd", dict(setting), method, 0, "paper").key == base.key, "uncut, it is the same measurement"

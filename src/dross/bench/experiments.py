@@ -7,15 +7,14 @@ nothing else. Known answers stay in `Answers`, which the metrics read after scor
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dross.bench import preparations, protocols
-from dross.bench.datasets import Data
+from dross.bench.datasets import Data, TextRows
 from dross.bench.protocols import Draw
 from dross.errors import InputError, ParameterError
 
@@ -77,7 +76,7 @@ class Plan:
     flagged_share: float | None = None
 
     def carry_out(self, at_most: int | None = None) -> tuple[Task, Answers, str]:
-        """Take the rows and prepare them; return them with the answers and the draw's sentence.
+        """Take the rows and prepare them; return them with the answers and the draw as a sentence.
 
         Parameters
         ----------
@@ -92,9 +91,7 @@ class Plan:
         if draw.validation is not None:
             _, rows = self.prepare(train, self.data.rows.take(draw.validation))
             validation = rows, self.is_anomaly[draw.validation]
-        answers = Answers(self.is_anomaly[draw.scored], self.flagged_share, validation)
-        sentence = draw.sentence if not self.data.note else f"{draw.sentence} Data: {self.data.note}."
-        return task, answers, sentence
+        return task, Answers(self.is_anomaly[draw.scored], self.flagged_share, validation), draw.sentence
 
 
 def kdd(data: Data, seed: int, *, share: float, n_train: int | None = None) -> Plan:
@@ -172,7 +169,10 @@ def one_class(
 
 
 def gan(data: Data, seed: int, *, normal: Any, share: float, n_test: int, n_train: int | None = None) -> Plan:
-    """A contaminated training part, and as many normal as anomalous rows to score; pixels from -1 to 1."""
+    """A contaminated training part, and as many normal as anomalous rows to score; pixels from -1 to 1.
+
+    The paper's training cells are also turned by three random angles each; here they are not.
+    """
     draw, is_anomaly = _own_split(data, seed, normal, None, share=share, n_train=n_train, n_test=n_test)
     return Plan(data, draw, is_anomaly, preparations.signed_pixels)
 
@@ -212,7 +212,8 @@ def rsrae(
 ) -> Plan:
     """One class and ``ratio`` times as many others (drawn; RSRAE's code takes the first ones of the file).
 
-    ``part = "test"`` draws from the data set's own test part; ``n_terms`` is for texts.
+    ``part = "test"`` draws from the data set's own test part. Texts are TF-IDF with ``n_terms`` terms, whose
+    weights come from the whole data set, before the draw.
     """
     normal_rows, anomalies, is_anomaly = _classes(data, normal, None)
     if part == "test" and data.is_test is not None:
@@ -220,8 +221,8 @@ def rsrae(
     draw = protocols.transductive_by_ratio(
         normal_rows, anomalies, ratio=ratio, seed=seed, n_normal=min(n_normal, len(normal_rows))
     )
-    if n_terms is not None:
-        return Plan(data, draw, is_anomaly, partial(preparations.tfidf, n_terms=n_terms))
+    if isinstance(data.rows, TextRows) and n_terms is not None:
+        return Plan(replace(data, rows=data.rows.tfidf(n_terms)), draw, is_anomaly, preparations.plain)
     return Plan(data, draw, is_anomaly, preparations.unit_sphere_pixels)
 
 
@@ -256,10 +257,14 @@ def plan(experiment: str, setting: dict[str, Any], data: Data, seed: int) -> Pla
 def _classes(
     data: Data, normal: Any, anomalous: Sequence[Any] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    absent = sorted(
+        {str(one) for one in [*np.atleast_1d(normal), *(anomalous or ())]}
+        - set(map(str, np.unique(data.labels)))
+    )
+    if absent:
+        raise NotPresentError(f"data not present: {', '.join(absent)}")
     is_normal = np.isin(data.labels, normal)
     is_other = ~is_normal if anomalous is None else np.isin(data.labels, anomalous)
-    if not is_normal.any() or not is_other.any():
-        raise NotPresentError(f"data not present: {anomalous if is_normal.any() else normal}")
     return np.flatnonzero(is_normal), np.flatnonzero(is_other), ~is_normal
 
 

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from dross.bench.runner import FALSE_POSITIVE_RATES
 from dross.bench.summary import Line
 from dross.bench.tables import Table
 
-__all__ = ["figure"]
+__all__ = ["KINDS", "figure"]
 
 Point = tuple[Any, float, float]
 """Position on the x axis, mean, deviation."""
 Panels = dict[str, dict[str, list[Point]]]
-
-_FALSE_POSITIVE_RATES = np.linspace(0, 1, 21)
 
 
 def figure(table: Table, lines: Sequence[Line]) -> str:
@@ -26,7 +25,7 @@ def figure(table: Table, lines: Sequence[Line]) -> str:
 
     It takes matplotlib, from the extra ``bench``; without it there is no figure.
     """
-    draw = _KINDS.get(table.plot.get("kind", ""))
+    draw = KINDS.get(table.plot.get("kind", ""))
     if draw is None or not any(line.records for line in lines) or find_spec("matplotlib") is None:
         return ""
     from matplotlib.figure import Figure
@@ -87,7 +86,7 @@ def _roc(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
     for name, records in lines[-1].records.items():
         curves = [record["roc"] for record in records if "roc" in record]
         if curves:
-            axis.plot(_FALSE_POSITIVE_RATES, np.mean(curves, axis=0), label=name)
+            axis.plot(FALSE_POSITIVE_RATES, np.mean(curves, axis=0), label=name)
     axis.set(xlabel="false positive rate", ylabel="true positive rate", title=lines[-1].row.name)
     _legend(picture, axis)
     return True
@@ -145,7 +144,7 @@ def _legend(picture: Any, axis: Any) -> None:
     picture.legend(handles, labels, loc="outside right upper", fontsize=7, frameon=False)
 
 
-_KINDS: dict[str, Callable[[Any, Table, Sequence[Line]], bool]] = {
+KINDS: dict[str, Callable[[Any, Table, Sequence[Line]], bool]] = {
     "histogram": _histogram,
     "lines": _lines,
     "roc": _roc,

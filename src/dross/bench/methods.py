@@ -26,17 +26,7 @@ __all__ = ["BASELINES", "COMMON", "PLANNED", "PYOD", "Fit", "Method", "Outcome",
 
 PLANNED = frozenset(
     {
-        *(
-            "ae_lfr",
-            "dagmm",
-            "deep_svdd",
-            "distribution_clustering",
-            "drae",
-            "duad",
-            "memae",
-            "ocnn",
-            "rsrae",
-        ),
+        *("ae_lfr", "dagmm", "deep_svdd", "distribution_clustering", "drae", "duad", "memae", "ocnn", "rsrae"),
         *("e3outlier", "geom", "gt_lfr", "isif", "jigsaw", "rotnet", "ssl", "sub_clusters", "vae"),
         *("f_anogan", "joint_encoder"),
     }
@@ -49,7 +39,7 @@ PYOD: Mapping[str, str] = {
     "pyod_ecod": "pyod.models.ecod:ECOD",
     "pyod_vae": "pyod.models.vae:VAE",
 }
-"""PyOD's detectors, run with its defaults on flattened rows; they need the extra ``bench``."""
+"""PyOD's detectors, run with its defaults on flattened rows; they need the extra ``pyod``."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +114,8 @@ class Method:
         start = time.perf_counter()
         with self._quietly():
             detector.fit(self._rows(task.train))
-        return Fit(detector, watch, time.perf_counter() - start)
+        watching = watch.seconds if watch is not None else 0.0
+        return Fit(detector, watch, time.perf_counter() - start - watching)
 
     def score(self, fitted: Fit, task: Task) -> Outcome:
         """Score with a fit of this method, or of one with the same `fit_key`."""
@@ -139,12 +130,21 @@ class Method:
         else:
             if isinstance(watch, BestOnValidation):
                 watch.take("best" if self.select else "last")
-            if "score" in self.parameters:
-                detector.set_params(score=self.parameters["score"])
-            as_fitted = task.is_transductive and not self.select and "score" not in self.parameters
+            as_fitted = task.is_transductive and not self.select
+            for one in fields(detector):
+                if one.name == "score":  # another method may have scored with this fit before
+                    detector.set_params(score=self.parameters.get("score", one.default))
+                    as_fitted = False
             scores = detector.anomaly_scores_ if as_fitted else detector.anomaly_score(task.scored)
         seconds = fitted.seconds + time.perf_counter() - start
         return Outcome(np.asarray(scores, np.float64), seconds, watch.history if watch is not None else [])
+
+    @property
+    def trains(self) -> bool:
+        """Whether the detector is trained on a device of choice."""
+        return self.detector in registry.DETECTORS and "device" in {
+            one.name for one in fields(registry.get(self.detector))
+        }
 
     def _rows(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         return x.reshape(len(x), -1) if self.detector in PYOD else x

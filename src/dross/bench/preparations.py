@@ -20,7 +20,6 @@ __all__ = [
     "signed_pixels",
     "standardised",
     "standardised_pixels",
-    "tfidf",
     "unit_pixels",
     "unit_sphere_pixels",
 ]
@@ -106,15 +105,6 @@ def one_hot(train: Any, scored: Any) -> Pair:
         return np.asarray(np.hstack(parts), np.float32)
 
     return _each(train, scored, encode)
-
-
-def tfidf(train: Any, scored: Any, *, n_terms: int) -> Pair:
-    """Return TF-IDF of the training rows' ``n_terms`` most frequent terms, each row of Euclidean norm 1."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    vectorizer = TfidfVectorizer(max_features=n_terms, dtype=np.float32)
-    vectorizer.fit(train)
-    return _each(train, scored, lambda texts: vectorizer.transform(texts).toarray())
 
 
 def _columns(table: Any, names: list[str], dtype: Any) -> NDArray[Any]:

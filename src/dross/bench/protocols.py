@@ -216,7 +216,7 @@ def inductive(
     n_train : int, optional
         At most so many normal training rows.
     n_test : int, optional
-        At most so many test rows of each side; by default all.
+        At most so many test rows of each side, equally many of both; by default all.
     n_validation : int
         Rows of the training part, normal or not, that are held out first.
 
@@ -239,7 +239,9 @@ def inductive(
     n_wanted = round(ratio_of_share(share) * len(train_normal))
     train_anomalies = usable[is_anomaly[usable]][:n_wanted]
     train = rng.permutation(np.concatenate([train_normal, train_anomalies]))
-    parts = [held_out[~is_anomaly[held_out]][:n_test], held_out[is_anomaly[held_out]][:n_test]]
+    parts = [held_out[~is_anomaly[held_out]], held_out[is_anomaly[held_out]]]
+    if n_test is not None:
+        parts = [part[: min(n_test, *map(len, parts))] for part in parts]
     scored = rng.permutation(np.concatenate(parts))
     sentence = (
         f"Trained on {_mixture(len(train_normal), len(train_anomalies))}; "

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from dross.bench.figures import figure
+from dross.bench.figures import KINDS, figure
 from dross.bench.summary import Entry, Line, Standing
 from dross.bench.tables import BUDGETS, Number, Table
 
@@ -24,27 +24,12 @@ def legend(budget: str) -> str:
     return f"Budget {budget}: {BUDGETS[budget].about}. {_LEGEND}"
 
 
-def as_markdown(table: Table, lines: Sequence[Line], budget: str) -> str:
+def as_markdown(table: Table, lines: Sequence[Line]) -> str:
     """Return one table: a row per setting, a column per method."""
-    names = _methods(table, lines)
-    quoted = list(dict.fromkeys(name for line in lines for name in line.quoted))
-    header = ["", *(_titles(table, names)), *(f"{name} (quoted)" for name in quoted)]
-    notes: dict[str, int] = {}
-    body = []
-    for line in lines:
-        entries = [_entry_text(line.entries.get(name), notes) for name in names]
-        body.append([line.row.name, *entries, *(f"({_paper_text(line.quoted.get(q))})" for q in quoted)])
-    body.append(["seconds a cell", *(_seconds_text(lines, name) for name in names), *("" for _ in quoted)])
-    if table.average:
-        body.append(["the paper's average", *_averages(table, names), *(_average(table, q) for q in quoted)])
+    header, body, notes = _grid(table, lines)
     parts = [f"### {table.id}: {table.title}", f"{table.reference} {table.source}; {table.metric.upper()}."]
-    parts += [table.note] * bool(table.note)
-    cuts = table.cuts(budget)
-    parts += [cuts] * bool(cuts)
-    if lines:
-        parts += ["\n".join(_markdown_rows(header, body))]
-    else:
-        parts += ["The paper only draws; there is nothing to measure."]
+    parts += _remarks(table, lines)
+    parts += ["\n".join(_markdown_rows(header, body))] * bool(lines)
     parts += [f"{number}. {note}" for note, number in notes.items()]
     return "\n\n".join(parts) + "\n"
 
@@ -57,7 +42,9 @@ def as_json(tables: Iterable[tuple[Table, Sequence[Line]]], budget: str) -> str:
             "title": table.title,
             "source": f"{table.reference} {table.source}",
             "metric": table.metric,
-            "cuts": table.cuts(budget),
+            "remarks": _remarks(table, lines),
+            "columns": {c.name: c.method.name if c.method else "quoted" for c in table.columns},
+            "average": dict(table.average),
             "rows": [
                 {
                     "name": line.row.name,
@@ -79,30 +66,31 @@ def as_html(tables: Iterable[tuple[Table, Sequence[Line]]], budget: str) -> str:
     from jinja2 import Environment, PackageLoader
 
     environment = Environment(loader=PackageLoader("dross.bench", "."), autoescape=True, trim_blocks=True)
-    shown = [
-        {
-            "table": table,
-            "cuts": table.cuts(budget),
-            "names": (names := _methods(table, lines)),
-            "titles": _titles(table, names),
-            "lines": lines,
-            "figure": figure(table, lines),
-        }
-        for table, lines in tables
-    ]
-    page: str = environment.get_template("tables.html").render(
-        shown=shown, budget=budget, legend=legend(budget), ours=_ours_text, paper=_paper_text
-    )
+    shown = []
+    for table, lines in tables:
+        header, body, notes = _grid(table, lines)
+        shown.append(
+            {
+                "table": table,
+                "remarks": _remarks(table, lines),
+                "header": header,
+                "body": body if lines else [],
+                "notes": notes,
+                "figure": figure(table, lines),
+            }
+        )
+    template = environment.get_template("tables.html")
+    page: str = template.render(shown=shown, budget=budget, legend=legend(budget))
     return page
 
 
 def method_table(standings: Sequence[Standing]) -> str:
     """Return the comparison of methods as Markdown."""
-    header = ["method", "settings", "mean AUROC", "mean AUPR", "wins", "regret", "seconds a cell"]
+    header = ["method", "draws", "mean AUROC", "mean AUPR", "wins", "regret", "seconds a cell"]
     body = [
         [
             f"`{one.method}`",
-            str(one.n_settings),
+            str(one.n_draws),
             f"{one.auroc:.3f}",
             f"{one.aupr:.3f}",
             str(one.wins),
@@ -114,11 +102,56 @@ def method_table(standings: Sequence[Standing]) -> str:
     return "\n".join(_markdown_rows(header, body)) + "\n"
 
 
+def _grid(table: Table, lines: Sequence[Line]) -> tuple[list[str], list[list[str]], dict[str, int]]:
+    """Return header, rows, and the numbered reasons of empty cells."""
+    names = _methods(table, lines)
+    quoted = list(dict.fromkeys(name for line in lines for name in line.quoted))
+    notes: dict[str, int] = {}
+    body = []
+    for line in lines:
+        entries = [_entry_text(line.entries.get(name), notes) for name in names]
+        body.append([line.row.name, *entries, *(f"({_paper_text(line.quoted.get(q))})" for q in quoted)])
+    if table.average:
+        ours = [
+            *(_row_mean([line.entries.get(name) for line in lines]) for name in names),
+            *("" for _ in quoted),
+        ]
+        papers = [_average(table, name) for name in [*_columns(table, names), *quoted]]
+        means = [f"{mean} {paper}".strip() for mean, paper in zip(ours, papers, strict=True)]
+        body.append(["mean of the rows", *means])
+    body.append(["seconds a cell", *(_seconds_text(lines, name) for name in names), *("" for _ in quoted)])
+    return ["", *_titles(table, names), *(f"{name} (quoted)" for name in quoted)], body, notes
+
+
+def _remarks(table: Table, lines: Sequence[Line]) -> list[str]:
+    """Return what a reader has to know of a table: notes, cuts, the copies of the data."""
+    records = [record for line in lines for some in line.records.values() for record in some]
+    copies = sorted({record["data_note"] for record in records} - {""})
+    remarks = [table.note] * bool(table.note)
+    remarks += sorted({line.cuts for line in lines} - {""})
+    remarks += [f"Data: {'; '.join(copies)}."] * bool(copies)
+    remarks += [] if lines else ["The paper only draws; there is nothing to measure."]
+    if table.plot and table.plot["kind"] not in KINDS:
+        remarks.append("The paper's figure is not drawn here yet.")
+    return remarks
+
+
 def _methods(table: Table, lines: Sequence[Line]) -> list[str]:
     """Return the paper's methods, and of the others those that have a value somewhere."""
     columns = [column.method.name for column in table.columns if column.method is not None]
     others = [name for line in lines for name, entry in line.entries.items() if entry.mean is not None]
     return list(dict.fromkeys(columns + others))
+
+
+def _columns(table: Table, names: Sequence[str]) -> list[str]:
+    columns = {c.method.name: c.name for c in table.columns if c.method is not None}
+    return [columns.get(name, "") for name in names]
+
+
+def _row_mean(entries: Sequence[Entry | None]) -> str:
+    """Return the mean over all rows, "" if one is missing: over some it would compare with nothing."""
+    means = [entry.mean for entry in entries if entry is not None and entry.mean is not None]
+    return _short(sum(means) / len(means)) if means and len(means) == len(entries) else ""
 
 
 def _titles(table: Table, names: Sequence[str]) -> list[str]:
@@ -169,11 +202,6 @@ def _seconds_text(lines: Sequence[Line], name: str) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value:.2g}" if value < 10 else f"{value:.0f}"
-
-
-def _averages(table: Table, names: Sequence[str]) -> list[str]:
-    columns = {c.method.name: c.name for c in table.columns if c.method is not None}
-    return [_average(table, columns.get(name, "")) for name in names]
 
 
 def _average(table: Table, column: str) -> str:

@@ -18,8 +18,8 @@ __all__ = ["Results"]
 class Results:
     """The results folder: ``<experiment>.jsonl``, each line a cell with its value and what it hangs on.
 
-    Lines are only ever appended; the last one of a key counts. Several runs may write at once. A line cut
-    short by a kill is passed over.
+    Lines are only ever appended; the last one of a key counts, but a failure replaces no value. Several runs
+    may write at once. A line cut short by a kill is passed over.
 
     Parameters
     ----------
@@ -60,21 +60,24 @@ class Results:
         records: dict[str, dict[str, Any]] = {}
         for path in sorted(self.folder.glob("*.jsonl")):
             try:
-                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+                lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
             except OSError as error:
                 raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-            records |= {record["key"]: record for record in _parsed(lines)}
+            records |= _latest(lines)
         return records
 
     def compact(self) -> None:
         """Drop the lines that later ones replaced."""
         with self._locked():
             for path in sorted(self.folder.glob("*.jsonl")):
-                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-                kept = {record["key"]: record for record in _parsed(lines)}
+                lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+                kept = _latest(lines)
                 if len(kept) < len(lines):
                     new = path.with_suffix(".tmp")
-                    new.write_text("".join(map(_line, kept.values())), encoding="utf-8")
+                    with new.open("w", encoding="utf-8") as file:
+                        file.writelines(map(_line, kept.values()))
+                        file.flush()
+                        os.fsync(file.fileno())
                     new.replace(path)
 
     @contextmanager
@@ -94,6 +97,14 @@ def _ends_line(file: Any) -> bool:
     ends = file.read(1) == b"\n"
     file.seek(0, os.SEEK_END)
     return bool(ends)
+
+
+def _latest(lines: Iterable[str]) -> dict[str, dict[str, Any]]:
+    latest: dict[str, dict[str, Any]] = {}
+    for record in _parsed(lines):
+        if "values" in record or "values" not in latest.get(record["key"], {}):
+            latest[record["key"]] = record
+    return latest
 
 
 def _parsed(lines: Iterable[str]) -> Iterable[dict[str, Any]]:

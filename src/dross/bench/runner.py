@@ -15,25 +15,26 @@ from functools import cache
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score, roc_curve
+from sklearn.metrics import roc_curve
 
 from dross.bench.datasets import DATASETS, Data, data_root
 from dross.bench.experiments import Answers, NotPresentError, Task, plan
+from dross.bench.judge import judge
 from dross.bench.methods import Fit, Outcome
 from dross.bench.results import Results
 from dross.bench.tables import BUDGETS, Cell
-from dross.errors import DrossError
-from dross.metrics import aupr, auroc
 from dross.model import versions
 
-__all__ = ["judge", "obstacle", "run_cell", "run_cells"]
+__all__ = ["FALSE_POSITIVE_RATES", "data_copy", "obstacle", "run_cell", "run_cells"]
 
 Record = dict[str, Any]
-_FALSE_POSITIVE_RATES = np.linspace(0, 1, 21)
+FALSE_POSITIVE_RATES = np.linspace(0, 1, 21)
+"""Where the ROC curves of results are sampled."""
 _HISTOGRAM_BINS = 20
 
 
@@ -65,40 +66,37 @@ def obstacle(cell: Cell) -> str:
     return reason or ("" if dataset.find(data_root()) else "data not present")
 
 
+def data_copy(name: str) -> str:
+    """Return which copy of a data set is read here, by its files; "" if there is none."""
+    return str(DATASETS[name].find(data_root()) or "")
+
+
 def run_cell(cell: Cell, device: str = "auto") -> Record:
-    """Measure one cell; what goes wrong with it becomes its record's ``error``."""
-    record: Record = _identity(cell)
+    """Measure one cell; what goes wrong with it, of whatever kind, becomes its record's ``error``."""
+    record: Record = _identity(cell, device)
     try:
-        task, answers, sentence = _here.drawn(cell)
-        outcome = cell.method.score(_here.fitted(cell, device), task)
-        values = judge(outcome.scores, answers)
+        return record | _measured(cell, device)
     except NotPresentError as absent:
         return record | {"absent": str(absent)}
-    except (DrossError, ValueError, RuntimeError, MemoryError) as error:
+    except Exception as error:
         return record | {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
-    return record | {
+
+
+def _measured(cell: Cell, device: str) -> Record:
+    task, answers, sentence, note = _here.drawn(cell)
+    _reset_peak_memory()
+    outcome = cell.method.score(_here.fitted(cell, device), task)
+    share = answers.flagged_share or float(answers.is_anomaly.mean())
+    return {
         "draw": sentence,
+        "data_note": note,
         "n_train": len(task.train),
         "n_scored": len(task.scored),
-        "values": values,
+        "values": judge(outcome.scores, answers.is_anomaly, share),
         "seconds": round(outcome.seconds, 3),
-        "peak_memory_mib": _here.peak_memory,
+        "peak_memory_mib": _peak_memory(),
         "scores_sha256": _digest(outcome.scores),
         **_pictures(outcome, answers),
-    }
-
-
-def judge(scores: NDArray[np.float64], answers: Answers) -> dict[str, float | None]:
-    """Return AUROC, AUPR, and F1 with as large a share flagged as the protocol says, or as is anomalous."""
-    is_anomaly = answers.is_anomaly
-    share = answers.flagged_share or float(is_anomaly.mean())
-    n_flagged = max(1, round(share * len(scores)))
-    flagged = np.zeros(len(scores), bool)
-    flagged[np.argsort(-scores, kind="stable")[:n_flagged]] = True
-    return {
-        "auroc": _rounded(auroc(is_anomaly, scores)),
-        "aupr": _rounded(aupr(is_anomaly, scores)),
-        "f1": _rounded(float(f1_score(is_anomaly, flagged, zero_division=0.0))),
     }
 
 
@@ -107,37 +105,67 @@ def _in_turn(units: Iterable[list[Cell]], device: str) -> Iterator[Record]:
 
 
 def _at_once(units: Iterable[list[Cell]], jobs: int, device: str) -> Iterator[Record]:
-    """Keep ``jobs`` processes busy; one that dies costs the cells that were running, no others."""
+    """Keep ``jobs`` workers busy, each a process of its own: one that dies costs the unit it was at."""
     waiting = iter(units)
-    pool = _pool(jobs)
-    running: dict[Future[list[Record]], list[Cell]] = {}
+    idle = [_worker(jobs) for _ in range(jobs)]
+    running: dict[Future[list[Record]], tuple[ProcessPoolExecutor, list[Cell]]] = {}
     try:
         while True:
-            while len(running) < jobs and (unit := next(waiting, None)) is not None:
-                running[pool.submit(_run_unit, unit, device)] = unit
+            while idle and (unit := next(waiting, None)) is not None:
+                worker, future = _submit(idle.pop(), unit, jobs, device)
+                running[future] = worker, unit
             if not running:
                 return
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
-                unit = running.pop(future)
+                worker, unit = running.pop(future)
                 try:
-                    yield from (record | {"jobs": jobs} for record in future.result())
+                    records = future.result()
                 except BrokenProcessPool:
-                    died = "The process died; most likely it ran out of memory."
-                    yield from (_identity(cell) | {"error": died} for cell in unit)
-                    pool = _pool(jobs)
+                    error = "The process died; most likely it ran out of memory."
+                    records = [_identity(cell, device) | {"error": error} for cell in unit]
+                    worker = _worker(jobs)
+                idle.append(worker)
+                yield from (record | {"jobs": jobs} for record in records)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in [*idle, *(worker for worker, _ in running.values())]:
+            worker.shutdown(wait=False, cancel_futures=True)
+
+
+def _submit(
+    worker: ProcessPoolExecutor, unit: list[Cell], jobs: int, device: str
+) -> tuple[ProcessPoolExecutor, Future[list[Record]]]:
+    """Give a worker its unit, or a new one, if it died while it had none."""
+    try:
+        return worker, worker.submit(_run_unit, unit, device)
+    except BrokenProcessPool:
+        worker = _worker(jobs)
+        return worker, worker.submit(_run_unit, unit, device)
 
 
 def _run_unit(cells: list[Cell], device: str) -> list[Record]:
     return [run_cell(cell, device) for cell in cells]
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+def _worker(jobs: int) -> ProcessPoolExecutor:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _n_cores() // jobs)))
+    context = get_context("spawn")
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone, however that ended."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Workplace:
@@ -145,15 +173,16 @@ class _Workplace:
 
     def __init__(self) -> None:
         self._data: tuple[str, Data] | None = None
-        self._drawn: tuple[str, tuple[Task, Answers, str]] | None = None
+        self._drawn: tuple[str, tuple[Task, Answers, str, str]] | None = None
         self._fitted: tuple[str, Fit] | None = None
-        self.peak_memory = 0
 
-    def drawn(self, cell: Cell) -> tuple[Task, Answers, str]:
+    def drawn(self, cell: Cell) -> tuple[Task, Answers, str, str]:
+        """Return the rows, the answers, the draw as a sentence, and what to know of the data."""
         if self._drawn is None or self._drawn[0] != cell.draw_key:
             self._drawn = self._fitted = None  # what the last one took is free before the next one takes
-            made = plan(cell.experiment, dict(cell.setting), self._read(cell.data), cell.seed)
-            self._drawn = cell.draw_key, made.carry_out(BUDGETS[cell.budget].at_most)
+            data = self._read(cell.data)
+            made = plan(cell.experiment, dict(cell.setting), data, cell.seed)
+            self._drawn = cell.draw_key, (*made.carry_out(BUDGETS[cell.budget].at_most), data.note)
         return self._drawn[1]
 
     def fitted(self, cell: Cell, device: str) -> Fit:
@@ -164,10 +193,8 @@ class _Workplace:
             if fit.watch is not None or not cell.method.select:
                 return fit
         self._fitted = None
-        task, answers, _ = self.drawn(cell)
-        _reset_peak_memory()
+        task, answers, *_ = self.drawn(cell)
         self._fitted = key, cell.method.fit(task, cell.seed, device, answers)
-        self.peak_memory = _peak_memory()
         return self._fitted[1]
 
     def _read(self, name: str) -> Data:
@@ -180,7 +207,7 @@ class _Workplace:
 _here = _Workplace()
 
 
-def _identity(cell: Cell) -> Record:
+def _identity(cell: Cell, device: str) -> Record:
     return {
         "key": cell.key,
         "experiment": cell.experiment,
@@ -192,7 +219,8 @@ def _identity(cell: Cell) -> Record:
         "budget": cell.budget,
         "versions": versions(),
         "commit": _commit(),
-        "hardware": _hardware(cell.uses_gpu),
+        "data_copy": data_copy(cell.data),
+        "hardware": _hardware(cell.method.trains and _uses_gpu(device)),
         "when": time.strftime("%Y-%m-%d"),
     }
 
@@ -207,7 +235,7 @@ def _pictures(outcome: Outcome, answers: Answers) -> Record:
     edges = np.linspace(low, high if high > low else low + 1, _HISTOGRAM_BINS + 1)
     clipped = np.clip(scores, edges[0], edges[-1])
     pictures: Record = {
-        "roc": [round(float(v), 4) for v in np.interp(_FALSE_POSITIVE_RATES, false, true)],
+        "roc": [round(float(v), 4) for v in np.interp(FALSE_POSITIVE_RATES, false, true)],
         "histogram": {
             "from": _short(edges[0]),
             "to": _short(edges[-1]),
@@ -218,10 +246,6 @@ def _pictures(outcome: Outcome, answers: Answers) -> Record:
     if outcome.trace:
         pictures["trace"] = [{k: _short(v) for k, v in entry.items()} for entry in outcome.trace]
     return pictures
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 5)
 
 
 def _short(value: float) -> float:
@@ -276,3 +300,10 @@ def _hardware(uses_gpu: bool) -> str:
     import torch
 
     return f"{torch.cuda.get_device_name()}; {cores}"
+
+
+@cache
+def _uses_gpu(device: str) -> bool:
+    import torch
+
+    return device != "cpu" and torch.cuda.is_available()

@@ -52,38 +52,40 @@ class Line:
 
     Attributes
     ----------
-    draws : frozenset of str
-        What was drawn: two rows with equal draws show the same measurements.
     records : dict
         The measurements by method, one per draw that has been run.
+    cuts : str
+        What the budget leaves out of the table.
     """
 
     row: Row
-    draws: frozenset[str]
     entries: Mapping[str, Entry]
     quoted: Mapping[str, Number]
     records: Mapping[str, list[Record]]
+    cuts: str
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One method over all draws that it and a classical baseline ran on.
+    """One method over all draws that it and every classical baseline ran on.
 
     Attributes
     ----------
+    n_draws : int
+        How many these are.
     auroc, aupr : float
-        Means over settings.
+        Means over them.
     wins : int
-        Settings where no other method's AUROC is higher.
+        Draws where no other method's AUROC is higher.
     regret : float
-        Mean of the best classical baseline's AUROC less the method's: above 0, a classical one does better.
-        For a classical method the best of the *others*.
+        Mean over draws of the best classical baseline's AUROC less the method's: above 0, a classical one
+        does better. For a classical method the best of the *others*.
     seconds : float
         Mean of a cell.
     """
 
     method: str
-    n_settings: int
+    n_draws: int
     auroc: float
     aupr: float
     wins: int
@@ -91,29 +93,36 @@ class Standing:
     seconds: float
 
 
-def lines(table: Table, budget: str, records: Mapping[str, Record], *, uses_gpu: bool = False) -> list[Line]:
+def lines(table: Table, budget: str, records: Mapping[str, Record]) -> list[Line]:
     """Return the rows of a table with what was measured, also of methods that the table does not name."""
     cells: dict[str, list[Cell]] = {}
-    for row, cell in table.cells(budget, uses_gpu=uses_gpu):
+    for row, cell in table.cells(budget):
         cells.setdefault(row.name, []).append(cell)
     by_draw = _by_draw(records)
-    return [_line(table, row, cells[row.name], records, by_draw) for row in table.rows_of(budget)]
+    return [_line(table, budget, row, cells[row.name], records, by_draw) for row in table.rows_of(budget)]
 
 
 def standings(tables: Iterable[Table], budget: str, records: Mapping[str, Record]) -> list[Standing]:
-    """Compare methods over all settings that every classical baseline ran on, the least regret first."""
-    settings: dict[frozenset[str], dict[str, list[Record]]] = {}
+    """Compare methods over all draws that every classical baseline ran on, the least regret first.
+
+    Each draw counts once, however many tables show it. What is chosen by labels does not take part.
+    """
+    draws: dict[str, dict[str, Record]] = {}
     for table in tables:
         for line in lines(table, budget, records):
-            ran = {name: some for name, some in line.records.items() if _auroc(some) is not None}
-            if ran.keys() >= _CLASSICAL:
-                settings[line.draws] = ran
-    methods = {method for some in settings.values() for method in some}
-    return sorted((_standing(method, list(settings.values())) for method in methods), key=lambda s: s.regret)
+            for name, some in line.records.items():
+                for record in some:
+                    draw, _, _, select, _ = json.loads(record["key"])
+                    if "auroc" in record["values"] and not select:
+                        draws.setdefault(draw, {})[name] = record
+    complete = [some for some in draws.values() if some.keys() >= _CLASSICAL]
+    methods = {method for some in complete for method in some}
+    return sorted((_standing(method, complete) for method in methods), key=lambda one: one.regret)
 
 
 def _line(
     table: Table,
+    budget: str,
     row: Row,
     cells: list[Cell],
     records: Mapping[str, Record],
@@ -130,10 +139,11 @@ def _line(
             some.append(record)
         else:
             missing[name] = record.get("error") or record.get("absent") or obstacle(cell) or "not run"
-    draws = frozenset(cell.draw_key for cell in cells)
+    draws = {cell.draw_key for cell in cells}
+    named_here = set(found)
     for draw in sorted(draws):
         for name, record in by_draw.get(draw, {}).items():
-            if name not in missing and record not in found.get(name, []) and name not in columns:
+            if name not in named_here:
                 found.setdefault(name, []).append(record)
     entries = {}
     for name, some in found.items():
@@ -142,7 +152,7 @@ def _line(
         paper = row.paper.get(column.name) if column else None
         entries[name] = _entry(some, metric, len(draws), missing.get(name, ""), paper)
     quoted = {c.name: row.paper[c.name] for c in table.columns if c.method is None and c.name in row.paper}
-    return Line(row, draws, entries, quoted, found)
+    return Line(row, entries, quoted, found, table.cuts(budget))
 
 
 def _entry(records: list[Record], metric: str, n_cells: int, missing: str, paper: Number | None) -> Entry:
@@ -151,9 +161,14 @@ def _entry(records: list[Record], metric: str, n_cells: int, missing: str, paper
         value = record["seconds"] if metric == "seconds" else record["values"].get(metric)
         if value is not None:
             of_seed.setdefault(record["seed"], []).append(value)
-    means = [_mean(values) for values in of_seed.values()]
+    most = max(map(len, of_seed.values()), default=0)
+    means = [
+        _mean(values) for values in of_seed.values() if len(values) == most
+    ]  # seeds with all their classes
+    if records and not means:
+        missing = f"{metric} is not measured"
     return Entry(
-        mean=_mean(means) if means else None,
+        mean=_mean([value for values in of_seed.values() for value in values]) if means else None,
         deviation=float(np.std(means, ddof=1)) if len(means) > 1 else None,
         seconds=_mean([record["seconds"] for record in records]) if records else None,
         n_cells=n_cells,
@@ -163,33 +178,31 @@ def _entry(records: list[Record], metric: str, n_cells: int, missing: str, paper
     )
 
 
-def _standing(method: str, settings: list[dict[str, list[Record]]]) -> Standing:
-    own = [some for some in settings if method in some]
+def _standing(method: str, draws: list[dict[str, Record]]) -> Standing:
+    own = [
+        {name: record["values"]["auroc"] for name, record in some.items()} for some in draws if method in some
+    ]
+    records = [some[method] for some in draws if method in some]
     others = _CLASSICAL - {method}
-    aurocs = [{name: _auroc(records) or 0.0 for name, records in some.items()} for some in own]
     return Standing(
         method=method,
-        n_settings=len(own),
-        auroc=_mean([values[method] for values in aurocs]),
-        aupr=_mean([_mean([r["values"]["aupr"] for r in some[method]]) for some in own]),
-        wins=sum(values[method] >= max(values.values()) for values in aurocs),
-        regret=_mean([max(values[name] for name in others) - values[method] for values in aurocs]),
-        seconds=_mean([record["seconds"] for some in own for record in some[method]]),
+        n_draws=len(own),
+        auroc=_mean([values[method] for values in own]),
+        aupr=_mean([record["values"]["aupr"] for record in records]),
+        wins=sum(values[method] >= max(values.values()) for values in own),
+        regret=_mean([max(values[name] for name in others) - values[method] for values in own]),
+        seconds=_mean([record["seconds"] for record in records]),
     )
 
 
 def _by_draw(records: Mapping[str, Record]) -> dict[str, dict[str, Record]]:
-    """Return draw -> method -> record; what a draw is stands first in the key of a record."""
+    """Return draw -> method -> record, but for traces; the draw stands first in the key of a record."""
     found: dict[str, dict[str, Record]] = {}
     for key, record in records.items():
-        if "values" in record:
-            found.setdefault(json.loads(key)[0], {})[record["method"]] = record
+        draw, _, _, _, is_trace = json.loads(key)
+        if "values" in record and not is_trace:
+            found.setdefault(draw, {})[record["method"]] = record
     return found
-
-
-def _auroc(records: list[Record]) -> float | None:
-    values = [record["values"]["auroc"] for record in records]
-    return _mean(values) if values and None not in values else None
 
 
 def _mean(values: list[float]) -> float:

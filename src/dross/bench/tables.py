@@ -17,7 +17,7 @@ from typing import Any
 
 from dross.bench.datasets import DATASETS
 from dross.bench.experiments import data_of
-from dross.bench.methods import BASELINES, COMMON, Method, named
+from dross.bench.methods import BASELINES, COMMON, PYOD, Method, named
 from dross.errors import ParameterError
 
 __all__ = ["BUDGETS", "Budget", "Cell", "Column", "Row", "Table", "find_tables", "load_tables"]
@@ -38,7 +38,7 @@ class Budget:
     at_most : int or None
         Rows that every part of a draw is thinned to.
     on_images : dict
-        Parameters by detector on images, where a table does not say otherwise.
+        Parameters by detector on images, where a table gives no schedule of its own.
     """
 
     name: str
@@ -109,7 +109,6 @@ class Cell:
     method: Method
     seed: int
     budget: str
-    uses_gpu: bool = False
 
     @property
     def data(self) -> str:
@@ -123,11 +122,9 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """What the value hangs on: the cell's identity in the results."""
+        """What the value hangs on: the cell's identity in the results, whatever machine it is measured on."""
         method = self.method
-        return _as_json(
-            [self.draw_key, method.name, method.parameters, method.select, method.trace, self.uses_gpu]
-        )
+        return _as_json([self.draw_key, method.name, method.parameters, method.select, method.trace])
 
 
 @dataclass(frozen=True)
@@ -198,18 +195,15 @@ class Table:
         *,
         detectors: tuple[str, ...] = (),
         seeds: int | None = None,
-        uses_gpu: bool = False,
     ) -> Iterator[tuple[Row, Cell]]:
         """Yield the cells of the table, each draw's methods one after the other."""
         n_seeds = seeds or self.budgets.get(budget, {}).get("seeds", BUDGETS[budget].seeds)
-        if budget == "smoke":
-            n_seeds = 1
         for row in self.rows_of(budget):
             methods = [self._in_row(method, row, budget) for method in self.methods(detectors)]
             for setting in _settings(row):
                 for seed in range(n_seeds):
                     for method in methods:
-                        yield row, Cell(row.experiment, setting, method, seed, budget, uses_gpu)
+                        yield row, Cell(row.experiment, setting, method, seed, budget)
 
     def _in_row(self, method: Method, row: Row, budget: str) -> Method:
         published, own, cut = (
@@ -221,9 +215,11 @@ class Table:
             )
         )
         parameters = {**published, **own, **method.parameters, **cut}
+        if row.is_of_images and not {"steps", "max_epochs"} & parameters.keys():
+            parameters |= BUDGETS[budget].on_images.get(method.detector, {})
         if budget == "smoke":
             parameters = _one_epoch(method, parameters)
-        trace = self.plot.get("kind") == "trace" and method.detector not in _UNTRAINED
+        trace = self.plot.get("kind") == "trace" and method.detector not in {*_UNTRAINED, *PYOD}
         return Method(method.name, method.detector, parameters, method.select, trace)
 
 
@@ -240,7 +236,7 @@ def load_tables() -> dict[str, Table]:
 
 
 def find_tables(names: tuple[str, ...]) -> list[Table]:
-    """Return tables by their ids, or all of a paper by its key; all there are if no name is given.
+    """Return tables by their ids, or all of a paper by its key; all there are for "all", or for no name.
 
     Raises
     ------
@@ -254,7 +250,7 @@ def find_tables(names: tuple[str, ...]) -> list[Table]:
     """
     tables = load_tables()
     chosen: dict[str, Table] = {}
-    for name in names or tuple(tables):
+    for name in tuple(tables) if not names or "all" in names else names:
         some = {key: table for key, table in tables.items() if key == name or table.paper == name}
         if not some:
             near = difflib.get_close_matches(name, tables, n=1, cutoff=0.0)[0]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dross.metrics import auroc
+from dross.bench.judge import judge
+from dross.errors import ParameterError
 from dross.monitor import Monitor
 
 __all__ = ["BestOnValidation", "Trace"]
@@ -20,13 +22,19 @@ class Trace(Monitor):
     Attributes
     ----------
     history : list of dict
-        ``epoch``, ``auroc``, and the mean scores ``normal`` and ``anomalous``.
+        ``epoch``, ``auroc``, ``aupr``, ``f1`` (as large a share flagged as is anomalous), and the mean scores
+        ``normal`` and ``anomalous``.
+    seconds : float
+        What looking took; it is no part of the training.
     """
 
     def __init__(self, detector: Any, rows: NDArray[Any], is_anomaly: NDArray[np.bool_]) -> None:
         super().__init__()
+        if is_anomaly.all() or not is_anomaly.any():
+            raise ParameterError("The rows to watch are all normal, or all anomalies.")
         self.detector, self.rows, self.is_anomaly = detector, rows, is_anomaly
         self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
         self._epoch_seen = 0
 
     def progress(self, epoch: int, n_epochs: int, fraction: float, loss: float) -> None:
@@ -35,17 +43,19 @@ class Trace(Monitor):
         if not at_end or epoch == self._epoch_seen or (epoch % max(1, n_epochs // 50) and epoch < n_epochs):
             return
         self._epoch_seen = epoch
+        start = time.perf_counter()
         module = self.detector.module_
         module.eval()
         scores = self.detector._score_all(self.rows)
         module.train()
         self._seen(epoch, scores)
+        self.seconds += time.perf_counter() - start
 
     def _seen(self, epoch: int, scores: NDArray[np.float64]) -> None:
         self.history.append(
             {
                 "epoch": epoch,
-                "auroc": float(auroc(self.is_anomaly, scores) or np.nan),
+                **judge(scores, self.is_anomaly, float(self.is_anomaly.mean())),
                 "normal": float(scores[~self.is_anomaly].mean()),
                 "anomalous": float(scores[self.is_anomaly].mean()),
             }
@@ -57,7 +67,7 @@ class BestOnValidation(Trace):
 
     def __init__(self, detector: Any, validation: tuple[NDArray[Any], NDArray[np.bool_]] | None) -> None:
         if validation is None:
-            raise ValueError("This draw keeps no validation rows.")
+            raise ParameterError("This draw keeps no validation rows.")
         super().__init__(detector, *validation)
         self._best = -1.0
         self._weights: dict[str, dict[str, Any]] = {}

@@ -26,8 +26,8 @@ def run_list(names: tuple[str, ...], budget: str, results: Path) -> None:
     rows = []
     for table in find_tables(names):
         cells = [cell for _, cell in table.cells(budget)]
-        n_done = sum("values" in records.get(cell.key, {}) for cell in cells)
-        n_possible = sum(not runner.obstacle(cell) for cell in cells)
+        missing = [cell for cell in cells if "values" not in records.get(cell.key, {})]
+        n_cannot = sum(bool(runner.obstacle(cell)) for cell in missing)
         needed = sorted({cell.data for cell in cells})
         present = [name + (" (absent)" if DATASETS[name].find(root) is None else "") for name in needed]
         budgets = ", ".join(name for name in BUDGETS if name == budget or table.cuts(name))
@@ -38,8 +38,8 @@ def run_list(names: tuple[str, ...], budget: str, results: Path) -> None:
                 table.title,
                 ", ".join(present) or "none",
                 budgets,
-                f"{n_done} of {n_possible}",
-                str(len(cells) - n_possible),
+                f"{len(cells) - len(missing)} of {len(cells)}",
+                str(n_cannot),
             )
         )
     header = ("table", "in the paper", "what", "data", "budgets", f"run ({budget})", "cannot run")
@@ -76,14 +76,15 @@ def run_bench(
 ) -> None:
     """Run the cells of tables and write each result down; tell of those that cannot run, and why."""
     tables = find_tables(names)
-    cells = _distinct(tables, budget, detectors, seeds, _uses_gpu(device))
+    _check_device(device)
+    cells = _distinct(tables, budget, detectors, seeds)
     obstacles: dict[str, int] = {}
     runnable = []
     store = Results(results)
     known = store.load() if resume else {}
     for cell in cells:
         reason = runner.obstacle(cell)
-        if not reason and "values" in known.get(cell.key, {}):
+        if not reason and _has_run(known.get(cell.key, {}), cell):
             reason = "run before"
         if reason:
             obstacles[reason] = obstacles.get(reason, 0) + 1
@@ -119,28 +120,30 @@ def run_table(names: tuple[str, ...], budget: str, form: str, results: Path) -> 
         return
     print(render.legend(budget), end="\n\n")
     for table, lines in shown:
-        print(render.as_markdown(table, lines, budget))
+        print(render.as_markdown(table, lines))
     standings = summary.standings(tables, budget, records)
-    if not names and standings:
+    if (not names or "all" in names) and standings:
         print("### All tables\n")
         print(render.method_table(standings))
 
 
-def _distinct(
-    tables: list[Table], budget: str, detectors: tuple[str, ...], seeds: int | None, uses_gpu: bool
-) -> list[Cell]:
+def _distinct(tables: list[Table], budget: str, detectors: tuple[str, ...], seeds: int | None) -> list[Cell]:
     """Return the cells of all tables, each once, those of one draw together."""
     cells: dict[str, Cell] = {}
     for table in tables:
-        for _, cell in table.cells(budget, detectors=detectors, seeds=seeds, uses_gpu=uses_gpu):
-            if cell.key not in cells or cell.method.trace:
-                cells[cell.key] = cell
+        for _, cell in table.cells(budget, detectors=detectors, seeds=seeds):
+            cells[cell.key] = cell
 
     def order(cell: Cell) -> tuple[str, str, str, bool]:
         # What selects by labels comes first: its fit serves the others, theirs would not serve it.
         return cell.data, cell.draw_key, cell.method.fit_key, not cell.method.select
 
     return sorted(cells.values(), key=order)
+
+
+def _has_run(record: dict[str, Any], cell: Cell) -> bool:
+    """Whether a cell has a value, from the copy of the data that is here."""
+    return "values" in record and record["data_copy"] == runner.data_copy(cell.data)
 
 
 def _teller(console: Console, n: int) -> Callable[[dict[str, Any]], None]:
@@ -154,7 +157,7 @@ def _teller(console: Console, n: int) -> Callable[[dict[str, Any]], None]:
         if "error" in record or "absent" in record:
             say(console, f"{what}  " + (record.get("absent") or f"failed: {record['error']}"))
         else:
-            value = record["values"]["auroc"]
+            value = record["values"].get("auroc")
             shown = "no AUROC" if value is None else f"AUROC {value:.3f}"
             say(console, f"{what}  {shown}  {record['seconds']:.1f} s")
 
@@ -165,11 +168,8 @@ def _counted(n: int, what: str, others: dict[str, int]) -> str:
     return ", ".join([f"{n} cells {what}", *(f"{count}: {reason}" for reason, count in others.items())]) + "."
 
 
-def _uses_gpu(device: str) -> bool:
-    if device == "cpu":
-        return False
+def _check_device(device: str) -> None:
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
         raise ParameterError("--device is cuda, but torch sees no GPU; use --device auto or cpu.")
-    return bool(torch.cuda.is_available())

@@ -69,7 +69,7 @@ def run(
     from dross.cli.bench import run_bench
 
     run_bench(
-        () if tables == ["all"] else tuple(tables),
+        tuple(tables),
         detectors=tuple(detector or ()),
         budget=budget.value,
         seeds=seeds,

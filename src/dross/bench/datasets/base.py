@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dross.errors import InputError
 
-__all__ = ["ArrayRows", "Data", "Dataset", "Layout", "Rows", "TableRows", "TextRows", "locate"]
+__all__ = ["ArrayRows", "Data", "Dataset", "Layout", "Rows", "SparseRows", "TableRows", "TextRows", "locate"]
 
 Indices = NDArray[np.int64]
 
@@ -64,6 +64,7 @@ class TextRows:
     """Documents in memory."""
 
     texts: list[str]
+    _tfidf: dict[int, SparseRows] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -71,6 +72,32 @@ class TextRows:
     def take(self, indices: Indices) -> list[str]:
         """Return the documents."""
         return [self.texts[i] for i in indices]
+
+    def tfidf(self, n_terms: int) -> SparseRows:
+        """Return the documents as TF-IDF of the ``n_terms`` most frequent terms of all of them.
+
+        Each row has Euclidean norm 1. Computed once and kept.
+        """
+        if n_terms not in self._tfidf:
+            from sklearn.feature_extraction.text import TfidfVectorizer
+
+            vectorizer = TfidfVectorizer(max_features=n_terms, dtype=np.float32)
+            self._tfidf[n_terms] = SparseRows(vectorizer.fit_transform(self.texts))
+        return self._tfidf[n_terms]
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """Rows of a sparse matrix in memory."""
+
+    matrix: Any
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def take(self, indices: Indices) -> NDArray[np.float32]:
+        """Return ``(m, d)``, dense."""
+        return np.asarray(self.matrix[indices].toarray(), np.float32)
 
 
 @dataclass(frozen=True)
