@@ -26,7 +26,8 @@ def figure(table: Table, lines: Sequence[Line]) -> str:
     It takes matplotlib, from the extra ``bench``; without it there is no figure.
     """
     draw = KINDS.get(table.plot.get("kind", ""))
-    if draw is None or not any(line.records for line in lines) or find_spec("matplotlib") is None:
+    has_run = any(records for line in lines for records in line.records.values())
+    if draw is None or not has_run or find_spec("matplotlib") is None:
         return ""
     from matplotlib.figure import Figure
 
@@ -43,12 +44,14 @@ def _lines(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
     panels = _curves_by_setting(table, lines) or _curves_by_parameter(table, lines)
     if not panels:
         return False
+    picture.set_size_inches(2.2 * len(panels) + 2.5, 3.6)
     axes = np.atleast_1d(picture.subplots(1, len(panels), sharey=True))
     for axis, (title, curves) in zip(axes, panels.items(), strict=True):
         for name, points in curves.items():
             xs, means, deviations = zip(*points, strict=True)
             axis.errorbar(xs, means, deviations, label=name, marker="o", markersize=3)
-        axis.set(title=title, xlabel=table.plot.get("x_label", table.plot["x"]))
+        axis.set_title(title, fontsize=9)
+    picture.supxlabel(table.plot.get("x_label", table.plot["x"]), fontsize=9)
     axes[0].set_ylabel(table.metric.upper())
     _legend(picture, axes[0])
     return True

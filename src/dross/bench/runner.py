@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import platform
 import resource
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
-from itertools import groupby
+from itertools import groupby, takewhile
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
@@ -39,7 +40,13 @@ _HISTOGRAM_BINS = 20
 
 
 def run_cells(
-    cells: Iterable[Cell], results: Results, *, jobs: int, device: str, done: Callable[[Record], None]
+    cells: Iterable[Cell],
+    results: Results,
+    *,
+    jobs: int,
+    device: str,
+    done: Callable[[Record], None],
+    minutes: float = math.inf,
 ) -> None:
     """Run cells and write each down as it ends; ``done`` is told of each record.
 
@@ -49,9 +56,13 @@ def run_cells(
         Cells at a time, each in a process of its own where there are several; they share the cores.
     device : str
         For detectors that train: "auto", "cpu" or "cuda".
+    minutes : float
+        No cell is begun later than this.
     """
+    end = time.monotonic() + 60 * minutes
     units = [list(unit) for _, unit in groupby(cells, key=lambda cell: cell.draw_key + cell.method.fit_key)]
-    records = _in_turn(units, device) if jobs == 1 else _at_once(units, jobs, device)
+    in_time = takewhile(lambda _: time.monotonic() < end, units)
+    records = _in_turn(in_time, device) if jobs == 1 else _at_once(in_time, jobs, device)
     for record in records:
         results.add(record)
         done(record)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,39 +71,26 @@ def run_bench(
     seeds: int | None,
     device: str,
     jobs: int,
+    minutes: float | None,
     resume: bool,
     results: Path,
 ) -> None:
     """Run the cells of tables and write each result down; tell of those that cannot run, and why."""
-    tables = find_tables(names)
+    cells = _distinct(find_tables(names), budget, detectors, seeds)
     _check_device(device)
-    cells = _distinct(tables, budget, detectors, seeds)
-    obstacles: dict[str, int] = {}
-    runnable = []
     store = Results(results)
-    known = store.load() if resume else {}
-    for cell in cells:
-        reason = runner.obstacle(cell)
-        if not reason and _has_run(known.get(cell.key, {}), cell):
-            reason = "run before"
-        if reason:
-            obstacles[reason] = obstacles.get(reason, 0) + 1
-        else:
-            runnable.append(cell)
+    runnable, obstacles = _sorted_out(cells, store.load() if resume else {})
     console = Console()
-    say(console, _counted(len(runnable), "to run", obstacles))
-    n_failed = 0
-    told = _teller(console, len(runnable))
-
-    def done(record: dict[str, Any]) -> None:
-        nonlocal n_failed
-        n_failed += "error" in record
-        told(record)
-
-    runner.run_cells(runnable, store, jobs=jobs, device=device, done=done)
+    say(console, _counted(len(runnable), obstacles))
+    told = _Teller(console, len(runnable))
+    runner.run_cells(
+        runnable, store, jobs=jobs, device=device, done=told, minutes=math.inf if minutes is None else minutes
+    )
     store.compact()
-    if n_failed:
-        say(console, f"{n_failed} cells failed; their errors are in {results}.")
+    if told.n_told < len(runnable):
+        say(console, f"{len(runnable) - told.n_told} cells are left; go on with --resume.")
+    if told.n_failed:
+        say(console, f"{told.n_failed} cells failed; their errors are in {results}.")
         sys.exit(1)
 
 
@@ -146,26 +133,44 @@ def _has_run(record: dict[str, Any], cell: Cell) -> bool:
     return "values" in record and record["data_copy"] == runner.data_copy(cell.data)
 
 
-def _teller(console: Console, n: int) -> Callable[[dict[str, Any]], None]:
-    count = 0
-
-    def tell(record: dict[str, Any]) -> None:
-        nonlocal count
-        count += 1
-        setting = ", ".join(f"{key} {value}" for key, value in record["setting"].items())
-        what = f"{count}/{n}  {record['experiment']} {setting}  seed {record['seed']}  {record['method']}"
-        if "error" in record or "absent" in record:
-            say(console, f"{what}  " + (record.get("absent") or f"failed: {record['error']}"))
+def _sorted_out(cells: list[Cell], known: dict[str, Any]) -> tuple[list[Cell], dict[str, int]]:
+    """Return the cells that can be run and have not been, and how many others there are by their reason."""
+    obstacles: dict[str, int] = {}
+    runnable = []
+    for cell in cells:
+        reason = runner.obstacle(cell) or "run before" * _has_run(known.get(cell.key, {}), cell)
+        if reason:
+            obstacles[reason] = obstacles.get(reason, 0) + 1
         else:
-            value = record["values"].get("auroc")
-            shown = "no AUROC" if value is None else f"AUROC {value:.3f}"
-            say(console, f"{what}  {shown}  {record['seconds']:.1f} s")
-
-    return tell
+            runnable.append(cell)
+    return runnable, obstacles
 
 
-def _counted(n: int, what: str, others: dict[str, int]) -> str:
-    return ", ".join([f"{n} cells {what}", *(f"{count}: {reason}" for reason, count in others.items())]) + "."
+class _Teller:
+    """Prints a line for each cell that ended, and counts."""
+
+    def __init__(self, console: Console, n: int) -> None:
+        self.console, self.n = console, n
+        self.n_told = self.n_failed = 0
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        self.n_told += 1
+        self.n_failed += "error" in record
+        setting = ", ".join(f"{key} {value}" for key, value in record["setting"].items())
+        place = f"{self.n_told}/{self.n}  {record['experiment']} {setting}  seed {record['seed']}"
+        say(self.console, f"{place}  {record['method']}  {_outcome(record)}")
+
+
+def _outcome(record: dict[str, Any]) -> str:
+    if "values" not in record:
+        return record.get("absent") or f"failed: {record['error']}"
+    value = record["values"].get("auroc")
+    shown = "no AUROC" if value is None else f"AUROC {value:.3f}"
+    return f"{shown}  {record['seconds']:.1f} s"
+
+
+def _counted(n: int, others: dict[str, int]) -> str:
+    return ", ".join([f"{n} cells to run", *(f"{count}: {reason}" for reason, count in others.items())]) + "."
 
 
 def _check_device(device: str) -> None:

@@ -63,6 +63,9 @@ def run(
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0, 1, … of each cell.")] = None,
     device: Annotated[DeviceOption, typer.Option()] = DeviceOption.auto,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Cells at a time; they share the cores.")] = 1,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin no cell later than this; go on with --resume.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Leave out what has a result.")] = False,
     results: ResultsFolder = _RESULTS,
 ) -> None:
@@ -75,6 +78,7 @@ def run(
         seeds=seeds,
         device=device.value,
         jobs=jobs,
+        minutes=minutes,
         resume=resume,
         results=results,
     )
