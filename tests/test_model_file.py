@@ -25,6 +25,9 @@ from dross.errors import InputError, ModelFileError, ParameterError
 from dross.model_file import FORMAT_VERSION, read_model_file, write_model_file
 
 QUICK = {
+    "ae_lfr": {"max_epochs": 1},
+    "drae": {"max_epochs": 1},
+    "rsrae": {"max_epochs": 1},
     "autoencoder": {"max_epochs": 1},
     "toll": {"max_epochs": 1},
     "isolation_forest": {"n_estimators": 5},

@@ -28,6 +28,7 @@ LEAVE_ONE_OUT = ("kde", "knn", "lof")
 def quick(name: str) -> dict[str, Any]:
     """Return options for a detector that is fitted in no time."""
     effort = {"autoencoder": ("max_epochs", 2), "toll": ("max_epochs", 2)}
+    effort |= dict.fromkeys(("ae_lfr", "drae", "rsrae"), ("max_epochs", 2))
     effort |= {"isolation_forest": ("n_estimators", 5), "guarded_forest": ("n_estimators", 5)}
     return {"detector": name, "parameters": dict([effort[name]] if name in effort else [])}
 

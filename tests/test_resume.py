@@ -301,9 +301,9 @@ class Stopping(Monitor):
 
 
 @pytest.mark.parametrize("after", [0, 2, 3, 4, 7])
-@pytest.mark.parametrize("name", ["autoencoder", "toll", "dropping"])
+@pytest.mark.parametrize("name", ["autoencoder", "drae", "dropping", "rsrae", "toll"])
 def test_in_python(name: str, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batch norm's statistics and the random numbers of dropout are part of the state."""
+    """Batch norm's statistics, dropout's random numbers, DRAE's split and RSRAE's optimisers are kept."""
     monkeypatch.setitem(registry.DETECTORS, "dropping", f"{__name__}:Dropping")
     X = np.random.default_rng(0).normal(size=(129, 4))  # four batches of 32 and one row more
     options: dict[str, Any] = {"detector": name, "parameters": {"batch_size": 32}, "epochs": 3}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -13,11 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
 
 from dross.base import BaseDetector, Rows, batches
 from dross.errors import ParameterError, TrainingError
 from dross.features.base import State
-from dross.tensors import in_one_piece, row_taker, threads, to_tensor
+from dross.tensors import in_one_piece, resolve_device, row_taker, threads, to_tensor
 
 __all__ = ["DeepDetector", "ScoringModule"]
 
@@ -45,9 +47,10 @@ class ScoringModule(Protocol):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DeepDetector(BaseDetector):
-    """Base of the detectors that train a torch module with one optimiser.
+    """Base of the detectors that train a torch module.
 
-    A subclass writes `_build_module`; the module offers ``loss`` and ``score`` (see `ScoringModule`). Rows
+    A subclass writes `_build_module`; the module offers ``loss`` and ``score`` (see `ScoringModule`). One
+    that trains otherwise writes `_configure_optimizers`, `_training_step` or `_on_epoch_end` as well. Rows
     are standardised with the training mean and deviation, per column or per image channel, so that any
     unit will do.
 
@@ -78,7 +81,7 @@ class DeepDetector(BaseDetector):
     module_ : nn.Module
         The trained net, on ``device_``.
     history_ : list of dict
-        Per epoch: ``epoch`` (from 1) and mean ``loss``.
+        Per epoch: ``epoch`` (from 1), mean ``loss``, and what the method adds.
     """
 
     max_epochs: int | None = None
@@ -96,26 +99,56 @@ class DeepDetector(BaseDetector):
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         """Return a fresh `ScoringModule`, from parameters and shape alone, so that loading can rebuild it."""
 
+    def _configure_optimizers(self) -> list[Optimizer]:
+        """Return the optimisers, whose states checkpoints keep."""
+        weights = self._in_one_piece(self.module_)
+        return [Adam([weights], lr=self.lr, weight_decay=self.weight_decay, fused=True)]
+
+    def _training_step(self, x: Tensor, optimizers: list[Optimizer]) -> Tensor:
+        """Learn from a standardised batch; return the loss to report, detached."""
+        return self._descend(optimizers[0], lambda: self.module_.loss(x))  # type: ignore[operator]
+
+    def _on_epoch_end(self) -> dict[str, float]:
+        """Do what is due after an epoch, and return what its history is to tell.
+
+        What must outlive an interruption belongs into the module's buffers: they are in the checkpoint.
+        """
+        return {}
+
+    def _descend(self, optimizer: Optimizer, loss: Callable[[], Tensor]) -> Tensor:
+        """Take one step down a loss, computed in the training's precision; return it, detached."""
+        optimizer.zero_grad(set_to_none=False)
+        with self._autocast():
+            value = loss()
+        value.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return value.detach()
+
+    def _in_one_piece(self, module: nn.Module) -> nn.Parameter:
+        """Lay a module's weights side by side in one tensor, for an optimiser."""
+        is_bf16 = not isinstance(self._autocast(), nullcontext)
+        return in_one_piece(list(module.parameters()), channels_last=is_bf16)
+
     def _check_parameters(self) -> None:
         self._check_number("max_epochs", int, 1, optional=True)
         self._check_number("batch_size", int, 2)
         self._check_number("lr", float, np.finfo(float).tiny)
         self._check_number("weight_decay", float, 0)
-        choices: dict[str, tuple[Any, ...]] = {
-            "device": ("auto", "cpu", "cuda"),
-            "precision": ("auto", "32", "bf16"),
-            "standardize": (True, False),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ParameterError(
-                    f"{name} must be one of {', '.join(map(str, allowed))}; got {getattr(self, name)!r}."
-                )
+        self._check_choice("device", "auto", "cpu", "cuda")
+        self._check_choice("precision", "auto", "32", "bf16")
+        self._check_choice("standardize", True, False)
+
+    def _check_choice(self, name: str, *allowed: object) -> None:
+        """Raise unless a parameter has one of a few values."""
+        if getattr(self, name) not in allowed:
+            raise ParameterError(
+                f"{name} must be one of {', '.join(map(str, allowed))}; got {getattr(self, name)!r}."
+            )
 
     # ------------------------------------------------------------------ fit
 
     def _fit(self, X: Rows) -> None:
-        self.device_ = _resolve_device(self.device)
+        self.device_ = resolve_device(self.device)
         # A detector's randomness is its own: the caller's generators are the same after a fit as before.
         with torch.random.fork_rng(devices=[self.device_] if self.device_ == "cuda" else []):
             torch.manual_seed(self.seed_)
@@ -223,7 +256,7 @@ class DeepDetector(BaseDetector):
         return {}, arrays | {"center": self.center_, "scale": self.scale_}
 
     def _restore(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        self.device_ = _resolve_device(self.device)
+        self.device_ = resolve_device(self.device)
         self.center_, self.scale_ = arrays["center"], arrays["scale"]
         with torch.device("meta"):  # no memory for the sizes a file claims, before they are seen to be true
             self.module_ = self._build_module(self.input_shape_)
@@ -256,11 +289,7 @@ class _Training:
             self.n_steps -= 1  # a last batch of one row joins its neighbour: batch norm needs two
         default = min(_MAX_DEFAULT_EPOCHS, math.ceil(_DEFAULT_STEPS / self.n_steps))
         self.n_epochs = detector.max_epochs or default
-        is_bf16 = not isinstance(detector._autocast(), nullcontext)
-        self.weights = in_one_piece(list(self.module.parameters()), channels_last=is_bf16)
-        self.optimizer = torch.optim.Adam(
-            [self.weights], lr=detector.lr, weight_decay=detector.weight_decay, fused=True
-        )
+        self.optimizers = detector._configure_optimizers()
         self.epoch, self.step = 0, 0
         self.loss_sum = torch.zeros((), device=detector.device_)
         self.history: list[dict[str, float]] = []
@@ -269,7 +298,8 @@ class _Training:
     @property
     def is_light(self) -> bool:
         """Whether a step is too little work to share: threads would mostly wait for each other."""
-        return len(self.detector.input_shape_) == 1 and self.weights.numel() * self.batch_size < _LIGHT_STEP
+        n_weights = sum(parameter.numel() for parameter in self.module.parameters())
+        return len(self.detector.input_shape_) == 1 and n_weights * self.batch_size < _LIGHT_STEP
 
     def train_epoch(self) -> None:
         """Take the steps of one epoch that are still to be taken."""
@@ -288,14 +318,8 @@ class _Training:
         self._end_epoch()
 
     def _step(self, rows: Tensor) -> Tensor:
-        detector = self.detector
-        x = detector._standardised(self.take(rows))
-        self.optimizer.zero_grad(set_to_none=False)
-        with detector._autocast():
-            loss: Tensor = self.module.loss(x)  # type: ignore[operator]
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return loss.detach()
+        x = self.detector._standardised(self.take(rows))
+        return self.detector._training_step(x, self.optimizers)
 
     def _look_up(self) -> None:
         """Between two steps: report, keep a checkpoint, stop if asked to."""
@@ -319,7 +343,7 @@ class _Training:
             )
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum.zero_()
-        self.history.append({"epoch": self.epoch, "loss": loss})
+        self.history.append({"epoch": self.epoch, "loss": loss} | self.detector._on_epoch_end())
         if self.detector.verbose:
             _log_epoch(self.detector, self.epoch, self.n_epochs, loss)
         self.monitor.progress(self.epoch, self.n_epochs, self.epoch / self.n_epochs, loss)
@@ -333,8 +357,9 @@ class _Training:
         if self.monitor.checkpoint is None:
             return
         arrays = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            arrays |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
+        for number, optimizer in enumerate(self.optimizers):
+            for index, moments in optimizer.state_dict()["state"].items():
+                arrays |= {f"optimizer.{number}.{index}.{name}": tensor for name, tensor in moments.items()}
         arrays |= {"rng": torch.get_rng_state(), "loss_sum": self.loss_sum}
         values = {"epoch": self.epoch, "step": self.step, "history": self.history}
         self.monitor.checkpoint.save(
@@ -352,25 +377,18 @@ class _Training:
         torch.set_rng_state(tensors["rng"])
         self.loss_sum.copy_(tensors["loss_sum"])
         self.module.load_state_dict(_below("module.", tensors))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _below("optimizer.", tensors).items():
-            index, _, moment = name.partition(".")
-            moments.setdefault(int(index), {})[moment] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        for number, optimizer in enumerate(self.optimizers):
+            moments: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _below(f"optimizer.{number}.", tensors).items():
+                index, _, moment = name.partition(".")
+                moments.setdefault(int(index), {})[moment] = tensor
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": moments, "param_groups": groups})
         checkpoint.resumed_from_epoch = self.epoch
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-def _resolve_device(device: str) -> str:
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ParameterError("device is 'cuda', but torch sees no GPU; use device='auto' or 'cpu'.")
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
 
 
 def _log_epoch(detector: DeepDetector, epoch: int, n_epochs: int, loss: float) -> None:

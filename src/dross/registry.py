@@ -14,15 +14,23 @@ if TYPE_CHECKING:
 __all__ = ["DETECTORS", "get"]
 
 DETECTORS: dict[str, str] = {
+    "ae_lfr": "dross.detectors.ae_lfr:AELFR",
     "autoencoder": "dross.detectors.autoencoder:AutoEncoder",
+    "dagmm": "dross.detectors.dagmm:DAGMM",
+    "deep_svdd": "dross.detectors.deep_svdd:DeepSVDD",
+    "drae": "dross.detectors.drae:DRAE",
     "guarded_forest": "dross.detectors.guarded_forest:GuardedForest",
     "isolation_forest": "dross.detectors.isolation_forest:IsolationForest",
     "kde": "dross.detectors.kde:KDE",
     "knn": "dross.detectors.knn:KNN",
     "lof": "dross.detectors.lof:LOF",
+    "memae": "dross.detectors.memae:MemAE",
+    "ocnn": "dross.detectors.ocnn:OCNN",
     "ocsvm": "dross.detectors.ocsvm:OCSVM",
     "pca": "dross.detectors.pca:PCA",
+    "rsrae": "dross.detectors.rsrae:RSRAE",
     "toll": "dross.detectors.toll:Toll",
+    "vae": "dross.detectors.vae:VAE",
 }
 """Name -> "module:Class"; listing it imports neither torch nor scikit-learn."""
 

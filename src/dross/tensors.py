@@ -1,4 +1,4 @@
-"""Small things that training needs of torch: rows as tensors, weights in one piece, a number of threads."""
+"""Small things that training needs of torch: rows as tensors, weights in one piece, threads, a device."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dross.base import Rows
+from dross.errors import ParameterError
 
-__all__ = ["in_one_piece", "row_taker", "threads", "to_tensor"]
+__all__ = ["in_one_piece", "resolve_device", "row_taker", "threads", "to_tensor"]
 
 _IN_MEMORY_BYTES = 2**31
 
@@ -46,6 +47,15 @@ def threads(n: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def resolve_device(device: str) -> str:
+    """Return "cpu" or "cuda": what "auto" stands for here, and whether there is a GPU."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ParameterError("device is 'cuda', but torch sees no GPU; use device='auto' or 'cpu'.")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
 
 
 def in_one_piece(parameters: list[nn.Parameter], *, channels_last: bool) -> nn.Parameter:

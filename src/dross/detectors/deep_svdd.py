@@ -1,0 +1,156 @@
+"""Deep SVDD: one-class deep support vector data description."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dross.base import Rows, sample_rows
+from dross.deep import DeepDetector
+from dross.nets.conv import conv_encoder
+from dross.nets.mlp import mlp
+
+__all__ = ["DeepSVDD", "DeepSVDDModule"]
+
+_CENTER_ROWS = 10_000
+_NEAREST_TO_ZERO = 0.1  # of the center's coordinates, as in the authors' code
+
+
+def extremes(x: Tensor) -> Tensor:
+    """Return least and greatest values of each row per column or channel, shape (b, 2 u), least first."""
+    per_unit = x.reshape(*x.shape[:2], -1)
+    return torch.cat([per_unit.amin(dim=2), per_unit.amax(dim=2)], dim=1)
+
+
+class DeepSVDDModule(nn.Module):
+    """A net whose codes are drawn together around a fixed center.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Rows to codes ``(b, k)``; its biases are taken away.
+    input_shape : tuple of int
+        Shape of one row.
+    latent_dim : int
+        Width of the codes.
+    """
+
+    center: Tensor
+    lowest: Tensor
+    per_range: Tensor
+
+    def __init__(self, encoder: nn.Module, input_shape: tuple[int, ...], latent_dim: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("center", torch.zeros(latent_dim))
+        per_unit = (input_shape[0],) + (1,) * (len(input_shape) - 1)
+        self.register_buffer("lowest", torch.zeros(per_unit))
+        self.register_buffer("per_range", torch.ones(per_unit))
+        # With a bias anywhere the net could give the center whatever the row.
+        for layer in encoder.modules():
+            if isinstance(layer, (nn.Linear, nn.Conv2d)):
+                layer.bias = None
+            elif isinstance(layer, nn.BatchNorm2d):
+                layer.weight = layer.bias = None  # type: ignore[assignment]
+
+    def place_range(self, extremes: Tensor) -> None:
+        """Take the range of each column or channel, which the net then gets as 0 to 1, from `extremes`.
+
+        Without biases a row of zeros has a code of zeros. About their mean, ordinary rows would be that.
+        """
+        lowest, highest = extremes.float().view(len(extremes), 2, -1).unbind(dim=1)
+        span = highest.amax(dim=0) - lowest.amin(dim=0)
+        self.lowest.copy_(lowest.amin(dim=0).view_as(self.lowest))
+        per_range = torch.where(span > torch.finfo(span.dtype).tiny, 1 / span, 1.0)
+        self.per_range.copy_(per_range.view_as(self.per_range))
+
+    def place_center(self, codes: Tensor) -> None:
+        """Set the center to the mean of codes ``(n, k)``, each coordinate at least 0.1 away from 0.
+
+        A net without biases reaches 0 by weights of 0: a coordinate near it would be met too easily.
+        """
+        mean = codes.mean(dim=0)
+        sign = torch.where(mean < 0, -1.0, 1.0)
+        self.center.copy_(sign * mean.abs().clamp(min=_NEAREST_TO_ZERO))
+
+    def codes(self, x: Tensor) -> Tensor:
+        """Return the code of each row, shape (b, k)."""
+        z: Tensor = self.encoder((x - self.lowest) * self.per_range)
+        return z.float()
+
+    def score(self, x: Tensor) -> Tensor:
+        """Return the squared distance of each row's code from the center."""
+        return (self.codes(x) - self.center).square().sum(dim=1)
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Return the mean squared distance of a batch."""
+        return self.score(x).mean()
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DeepSVDD(DeepDetector):
+    """What cannot be drawn to the center of the codes is unusual.
+
+    The one-class variant: a net without biases is trained to map its rows near a fixed point, the mean of
+    the codes that it gave them before training. The score is the squared distance from there. Contamination:
+    frequent anomalies are drawn to the center too; nothing holds them off but their being few.
+
+    Deviations: the net starts from random weights, not from an autoencoder's, so that its batch norm takes
+    the first statistics from the pass that finds the center. The paper scales images to 0 to 1; here each
+    column or channel is. Convolutions are strided, where the paper's LeNets pool; lr is Adam's default, not
+    1e-4. Range and center are those of at most 10 000 rows.
+
+    Parameters
+    ----------
+    hidden_sizes : tuple of int or None, default None
+        Widths of the hidden layers; None takes ``(64, 32)``. For images the channels of the strided
+        convolutions; None takes the paper's, ``(8, 4)`` for grey and ``(32, 64, 128)`` for coloured images.
+    latent_dim : int, default 32
+        Width of the code, that of the paper's net for MNIST.
+    weight_decay : float, default 1e-6
+        The paper's.
+    max_epochs, batch_size, lr, standardize, device, precision, verbose
+        See `DeepDetector`.
+    contamination, random_state
+        See `BaseDetector`.
+
+    References
+    ----------
+    Ruff et al.: Deep one-class classification. ICML 2018, PMLR 80.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, -1.0, 0.5]
+    >>> X[7] = [6.0, -6.0, 6.0, -6.0]
+    >>> int(DeepSVDD(batch_size=16, max_epochs=40, random_state=0).fit(X).anomaly_scores_.argmax())
+    7
+    """
+
+    hidden_sizes: tuple[int, ...] | None = None
+    latent_dim: int = 32
+    weight_decay: float = 1e-6
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        self._check_sizes("hidden_sizes")
+        self._check_number("latent_dim", int, 1)
+
+    def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
+        if len(input_shape) == 1:
+            sizes = (*input_shape, *(self.hidden_sizes or (64, 32)), self.latent_dim)
+            encoder = mlp(sizes, lambda: nn.LeakyReLU(0.1))
+        else:
+            channels = (8, 4) if input_shape[0] == 1 else (32, 64, 128)
+            encoder = conv_encoder(input_shape, self.hidden_sizes or channels, self.latent_dim)
+        return DeepSVDDModule(encoder, input_shape, self.latent_dim)
+
+    def _train(self, X: Rows) -> None:
+        module: Any = self.module_.train()  # batch norm as in the first steps
+        x = np.asarray(X[sample_rows(len(X), _CENTER_ROWS, self.seed_)])
+        module.place_range(torch.from_numpy(self._map_batches(x, extremes)))
+        module.place_center(torch.from_numpy(self._map_batches(x, module.codes)))
+        super()._train(X)

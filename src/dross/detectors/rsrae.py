@@ -1,0 +1,186 @@
+"""RSRAE: an autoencoder with a layer of robust subspace recovery (arXiv 1904.00152)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Adam, Optimizer
+
+from dross.base import Rows, batches
+from dross.deep import DeepDetector
+from dross.errors import ParameterError
+from dross.features.base import State
+from dross.nets.lfr import LFRLayer
+from dross.nets.rsrae import Activation, rsrae_nets
+
+__all__ = ["RSRAE", "RSRAEModule"]
+
+_PASS_VALUES = 1_000_000
+
+
+class RSRAEModule(nn.Module):
+    """An autoencoder whose decoder sees the direction of a code's projection, and nothing else.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Rows to codes ``(b, d)``.
+    decoder : nn.Module
+        Unit vectors ``(b, k)`` to rows.
+    layer : LFRLayer
+        The subspace.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, layer: LFRLayer) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.layer = layer
+
+    def rebuild(self, x: Tensor) -> Tensor:
+        """Return rows rebuilt from unit vectors, same shape as ``x``."""
+        rebuilt: Tensor = self.decoder(functional.normalize(self.layer.project(self.encoder(x)), dim=1))
+        return rebuilt.float()
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Return the mean unsquared error of a batch."""
+        errors: Tensor = torch.linalg.vector_norm((x - self.rebuild(x)).flatten(1), dim=1)
+        return errors.mean()
+
+    def orthogonality_loss(self) -> Tensor:
+        """Return the mean square of the entries of ``A A^T - I``."""
+        return self.layer.departure() / len(self.layer.weight) ** 2
+
+    def projection_loss(self, x: Tensor) -> Tensor:
+        """Return the mean distance of a batch's codes from the subspace."""
+        return self.layer.residual(self.encoder(x)).mean()
+
+    def score(self, x: Tensor) -> Tensor:
+        """Return minus the cosine between each row and itself rebuilt; 0 for a row of zeros."""
+        return -functional.cosine_similarity(x.flatten(1), self.rebuild(x).flatten(1), dim=1)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RSRAE(DeepDetector):
+    """An autoencoder whose codes must lie in a subspace that few far codes cannot turn.
+
+    Trained as in its authors' code: of each batch one Adam step down the error of the rows, one towards
+    orthonormal axes, one down the unsquared distance of the codes from the subspace. The decoder gets the
+    projection at length 1; the score is minus the cosine between a row and itself rebuilt: -1 is perfect, and
+    a row's length plays no part. Contamination: stands much of it if anomalies point in various directions.
+
+    The net is its authors': convolutions 5×5, 5×5, 3×3 of stride 2 to 32, 64, 128 channels, for tables dense
+    layers of 32, 64, 128; the output is activated too.
+
+    Deviations: the axes are begun orthonormal, theirs with standard normal numbers, which take hundreds of
+    steps to shrink. Their code shuffles the rows once, here every epoch has its own order. Images whose sides
+    8 does not divide are padded in the third layer as in the others. Rows are standardised by default, so
+    that the cosine is taken about the mean and any unit will do; theirs are of norm 1 and not centred (give
+    them so with ``standardize=False``).
+
+    Parameters
+    ----------
+    n_components : int or None, default None
+        Dimensions of the subspace; None takes its authors' 10, for a table at most half of its columns,
+        rounded up as a direction has one freedom less.
+    activation : "auto", "tanh", "relu" or "leaky_relu", default "auto"
+        "auto" is its authors' rule, on the rows as the net sees them: "relu" if none is below 0, else "tanh"
+        if none is above 1, else "leaky_relu" (so always if rows are standardised).
+    norm : "affine", "batch" or "none", default "affine"
+        What follows an activation. Their batch norm never learns statistics: "affine", a factor and an offset
+        per channel, is what it comes to; "batch" is one that does.
+    subspace_lr : float, default 2.5e-3
+        Learning rate of the second and third step; ``lr`` is that of the first.
+    batch_size, lr
+        128 and 2.5e-4, its authors'.
+    max_epochs, weight_decay, standardize, device, precision, verbose
+        See `DeepDetector`; its authors take 200 epochs. The first step alone decays weights.
+    contamination, random_state
+        See `BaseDetector`.
+
+    Attributes
+    ----------
+    activation_ : str
+        The activation taken.
+
+    References
+    ----------
+    Lai, Zou, Lerman: Robust subspace recovery layer for unsupervised anomaly detection. ICLR 2020,
+    arXiv 1904.00152.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, -1.0, 0.5]
+    >>> X[7] = [6.0, -6.0, 6.0, -6.0]
+    >>> detector = RSRAE(n_components=1, lr=1e-3, batch_size=16, max_epochs=40, random_state=0).fit(X)
+    >>> int(detector.anomaly_scores_.argmax())
+    7
+    """
+
+    n_components: int | None = None
+    activation: Activation | Literal["auto"] = "auto"
+    norm: Literal["affine", "batch", "none"] = "affine"
+    subspace_lr: float = 2.5e-3
+    batch_size: int = 128
+    lr: float = 2.5e-4
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        self._check_number("n_components", int, 1, optional=True)
+        self._check_number("subspace_lr", float, np.finfo(float).tiny)
+        self._check_choice("activation", "auto", "tanh", "relu", "leaky_relu")
+        self._check_choice("norm", "affine", "batch", "none")
+
+    def _fit(self, X: Rows) -> None:
+        self.activation_ = self._activation_for(X) if self.activation == "auto" else self.activation
+        super()._fit(X)
+
+    def _activation_for(self, X: Rows) -> Activation:
+        if self.standardize:
+            return "leaky_relu"
+        size = max(1, _PASS_VALUES // math.prod(self.input_shape_))
+        parts = [np.asarray(X[part]) for part in batches(len(X), size)]
+        if min(part.min() for part in parts) >= 0:
+            return "relu"
+        return "tanh" if abs(max(part.max() for part in parts)) <= 1 else "leaky_relu"
+
+    def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
+        at_most = 10 if len(input_shape) == 3 else (input_shape[0] + 1) // 2
+        rank = self.n_components or min(10, at_most)
+        encoder, decoder, width = rsrae_nets(
+            input_shape, None, rank, activation=self.activation_, norm=self.norm, activate_output=True
+        )
+        if rank > width:
+            raise ParameterError(f"n_components of RSRAE is {rank}, more than the {width} of the code.")
+        return RSRAEModule(encoder, decoder, LFRLayer(width, rank))
+
+    def _configure_optimizers(self) -> list[Optimizer]:
+        weights = self._in_one_piece(self.module_)
+        # Weights that a loss does not touch have gradients of 0 there, and its Adam leaves them as they are.
+        return [
+            Adam([weights], lr=self.lr, weight_decay=self.weight_decay, fused=True),
+            Adam([weights], lr=self.subspace_lr, fused=True),
+            Adam([weights], lr=self.subspace_lr, fused=True),
+        ]
+
+    def _training_step(self, x: Tensor, optimizers: list[Optimizer]) -> Tensor:
+        module: Any = self.module_
+        loss = self._descend(optimizers[0], lambda: module.loss(x))
+        self._descend(optimizers[1], module.orthogonality_loss)
+        self._descend(optimizers[2], lambda: module.projection_loss(x))
+        return loss
+
+    def _learned_state(self) -> State:
+        values, arrays = super()._learned_state()
+        return values | {"activation": self.activation_}, arrays
+
+    def _restore(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        self.activation_ = values["activation"]
+        super()._restore(values, arrays)

@@ -1,0 +1,104 @@
+"""Robust subspace recovery in an autoencoder against values computed by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dross.detectors.rsrae import RSRAE, RSRAEModule
+from dross.errors import ParameterError
+from dross.nets.lfr import LFRLayer
+from dross.nets.rsrae import ScaleAndShift, rsrae_nets
+
+
+def module() -> RSRAEModule:
+    made = RSRAEModule(nn.Identity(), nn.Linear(1, 2), LFRLayer(2, 1))
+    made.layer.weight.data = torch.tensor([[2.0, 0.0]])
+    made.decoder.weight.data = torch.tensor([[0.0], [1.0]])
+    made.decoder.bias.data = torch.tensor([1.0, 0.0])
+    return made
+
+
+def test_by_hand() -> None:
+    x = torch.tensor([[3.0, 4.0], [-3.0, 0.0]])  # A z = 6 and -6, at length 1: 1 and -1
+    assert module().rebuild(x).tolist() == [[1.0, 1.0], [1.0, -1.0]]
+    assert module().loss(x).item() == pytest.approx((13**0.5 + 17**0.5) / 2)
+    assert module().projection_loss(x).item() == pytest.approx((97**0.5 + 9) / 2)
+    assert module().orthogonality_loss().item() == 9.0
+    assert module().score(x).tolist() == pytest.approx([-7 / 50**0.5, 3 / 18**0.5])
+
+
+def test_a_row_of_zeros_scores_0() -> None:
+    assert module().score(torch.zeros(1, 2)).tolist() == [0.0]
+
+
+def test_three_steps_each_down_its_own_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[tuple[float, float]] = []
+    descend = RSRAE._descend
+
+    def watched(self: RSRAE, optimizer: Any, loss: Any) -> Tensor:
+        value = descend(self, optimizer, loss)
+        taken.append((optimizer.param_groups[0]["lr"], float(value)))
+        return value
+
+    monkeypatch.setattr(RSRAE, "_descend", watched)
+    rows = np.random.default_rng(0).normal(size=(32, 4))
+    detector = RSRAE(max_epochs=1, random_state=0).fit(rows)
+    assert [rate for rate, _ in taken] == [2.5e-4, 2.5e-3, 2.5e-3]
+    assert detector.history_[0]["loss"] == pytest.approx(taken[0][1])
+
+
+def test_the_second_step_moves_the_axes_only() -> None:
+    detector = RSRAE(max_epochs=1, random_state=0).fit(np.random.default_rng(0).normal(size=(32, 4)))
+    optimizer = detector._configure_optimizers()[1]
+    detector.module_.layer.weight.data.mul_(2)
+    before = {name: value.clone() for name, value in detector.module_.state_dict().items()}
+    detector._descend(optimizer, detector.module_.orthogonality_loss)
+    moved = [n for n, v in detector.module_.state_dict().items() if not torch.equal(v, before[n])]
+    assert moved == ["layer.weight"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "standardize", "activation"),
+    [
+        (0, 2, False, "relu"),
+        (-0.5, 1, False, "tanh"),
+        (-0.5, 2, False, "leaky_relu"),
+        (0, 1, True, "leaky_relu"),
+    ],
+)
+def test_activation_by_the_range(low: float, high: float, standardize: bool, activation: str) -> None:
+    rows = np.random.default_rng(0).uniform(low, high, size=(30, 4))
+    rows[0, :2] = low, high
+    detector = RSRAE(max_epochs=1, standardize=standardize, random_state=0).fit(rows)
+    assert detector.activation_ == activation
+    restored = RSRAE(standardize=standardize).set_state(*detector.get_state())
+    np.testing.assert_array_equal(restored.anomaly_score(rows), detector.anomaly_scores_)
+
+
+def test_more_components_than_the_code() -> None:
+    with pytest.raises(ParameterError, match="129"):
+        RSRAE(n_components=129).fit(np.zeros((4, 3)))
+
+
+def test_scale_and_shift_is_batch_norm_without_statistics() -> None:
+    x = torch.randn(5, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    layer, norm = ScaleAndShift(3), nn.BatchNorm2d(3, eps=0.0).eval()
+    for parameters in (layer, norm):
+        parameters.weight.data = torch.tensor([1.0, 2.0, 3.0])
+        parameters.bias.data = torch.tensor([0.0, -1.0, 1.0])
+    torch.testing.assert_close(layer(x), norm(x))
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (2, 9, 17), (1, 1, 1), (7,)])
+@pytest.mark.parametrize("norm", ["none", "affine", "batch"])
+def test_nets_give_back_the_shape(shape: tuple[int, ...], norm: Any) -> None:
+    for latent_dim, n_decoded in ((None, 3), (6, None)):
+        encoder, decoder, width = rsrae_nets(shape, latent_dim, n_decoded, norm=norm)
+        codes = encoder(torch.zeros(2, *shape))
+        assert codes.shape == (2, width)
+        assert decoder(codes if n_decoded is None else torch.zeros(2, n_decoded)).shape == (2, *shape)
