@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from abc import abstractmethod
@@ -361,6 +362,8 @@ class _Training:
             for index, moments in optimizer.state_dict()["state"].items():
                 arrays |= {f"optimizer.{number}.{index}.{name}": tensor for name, tensor in moments.items()}
         arrays |= {"rng": torch.get_rng_state(), "loss_sum": self.loss_sum}
+        if self.detector.device_ == "cuda":
+            arrays["rng_cuda"] = torch.cuda.get_rng_state()
         values = {"epoch": self.epoch, "step": self.step, "history": self.history}
         self.monitor.checkpoint.save(
             values, {name: tensor.cpu().contiguous().numpy() for name, tensor in arrays.items()}
@@ -375,6 +378,8 @@ class _Training:
         self.epoch, self.step, self.history = values["epoch"], values["step"], values["history"]
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         torch.set_rng_state(tensors["rng"])
+        if "rng_cuda" in tensors and self.detector.device_ == "cuda":
+            torch.cuda.set_rng_state(tensors["rng_cuda"])
         self.loss_sum.copy_(tensors["loss_sum"])
         self.module.load_state_dict(_below("module.", tensors))
         for number, optimizer in enumerate(self.optimizers):
@@ -392,8 +397,5 @@ def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _log_epoch(detector: DeepDetector, epoch: int, n_epochs: int, loss: float) -> None:
-    import logging
-
-    logging.getLogger(__name__).info(
-        "%s: epoch %d of %d, loss %.4g", type(detector).__name__, epoch, n_epochs, loss
-    )
+    name = type(detector).__name__
+    logging.getLogger(__name__).info("%s: epoch %d of %d, loss %.4g", name, epoch, n_epochs, loss)

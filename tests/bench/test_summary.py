@@ -148,7 +148,6 @@ class TestPages:
 
     @pytest.mark.parametrize("name", ["lfr-fig-3", "duad-fig-4", "lfr-fig-5", "lfr-fig-1", "toll-fig-4"])
     def test_figures_are_drawn_from_records(self, name: str) -> None:
-        pytest.importorskip("matplotlib")
         methods = {cell.method.name: 0.6 for _, cell in table(name).cells("cpu", seeds=1)}
         lines = summary.lines(table(name), "cpu", records(name, methods))
         svg = figures.figure(table(name), lines)

@@ -52,12 +52,12 @@ def test_encoder_learns_from_reconstruction_alone() -> None:
 
 @pytest.mark.parametrize("nu", [0.1, 0.4])
 def test_share_nu_lies_below_the_bias(nu: float) -> None:
-    X = np.random.default_rng(0).normal(size=(400, 4))
-    scores = OCNN(nu=nu, max_epochs=3, random_state=0).fit(X).anomaly_scores_
+    X = np.random.default_rng(0).random(size=(200, 1, 16, 16))
+    scores = OCNN(nu=nu, max_epochs=1, random_state=0).fit(X).anomaly_scores_
     assert (scores > 0).mean() == pytest.approx(nu, abs=0.005)
 
 
 @pytest.mark.parametrize("nu", [0.0, 1.0, "much"])
 def test_nu_is_a_share(nu: float) -> None:
     with pytest.raises(ParameterError, match="nu"):
-        OCNN(nu=nu).fit(np.eye(4))
+        OCNN(nu=nu).fit(np.zeros((4, 1, 16, 16)))

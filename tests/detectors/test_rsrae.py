@@ -38,18 +38,39 @@ def test_a_row_of_zeros_scores_0() -> None:
 
 def test_three_steps_each_down_its_own_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[tuple[float, float]] = []
+    expected: list[float] = []
     descend = RSRAE._descend
+    rows = np.random.default_rng(0).normal(size=(32, 4))
+    detector = RSRAE(max_epochs=1, random_state=0).fit(rows)
+    net: Any = detector.module_
+    x = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
 
     def watched(self: RSRAE, optimizer: Any, loss: Any) -> Tensor:
+        losses = (net.loss(x), net.orthogonality_loss(), net.projection_loss(x))
+        expected.append(float(losses[len(taken)].detach()))
         value = descend(self, optimizer, loss)
         taken.append((optimizer.param_groups[0]["lr"], float(value)))
         return value
 
     monkeypatch.setattr(RSRAE, "_descend", watched)
-    rows = np.random.default_rng(0).normal(size=(32, 4))
-    detector = RSRAE(max_epochs=1, random_state=0).fit(rows)
+    net.train()
+    optimizers = detector._configure_optimizers()
+    detector._training_step(x, optimizers)
     assert [rate for rate, _ in taken] == [2.5e-4, 2.5e-3, 2.5e-3]
-    assert detector.history_[0]["loss"] == pytest.approx(taken[0][1])
+    assert [loss for _, loss in taken] == pytest.approx(expected)
+
+
+def test_the_third_step_moves_encoder_and_axes_only() -> None:
+    detector = RSRAE(max_epochs=1, random_state=0).fit(np.random.default_rng(0).normal(size=(32, 4)))
+    net: Any = detector.module_
+    optimizer = detector._configure_optimizers()[2]
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    x = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
+    detector._descend(optimizer, lambda: net.projection_loss(x))
+    moved = {
+        name.split(".")[0] for name, value in net.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert moved == {"encoder", "layer"}
 
 
 def test_the_second_step_moves_the_axes_only() -> None:

@@ -26,12 +26,8 @@ __all__ = ["BASELINES", "COMMON", "PLANNED", "PYOD", "Fit", "Method", "Outcome",
 
 PLANNED = frozenset(
     {
-        *(
-            "distribution_clustering",
-            "duad",
-        ),
-        *("e3outlier", "geom", "gt_lfr", "isif", "jigsaw", "rotnet", "ssl", "sub_clusters"),
-        *("f_anogan", "joint_encoder"),
+        *("distribution_clustering", "duad", "e3outlier", "f_anogan", "geom", "gt_lfr", "isif", "jigsaw"),
+        *("joint_encoder", "rotnet", "ssl", "sub_clusters"),
     }
 )
 """Detectors that the papers' tables name and that are not built yet."""

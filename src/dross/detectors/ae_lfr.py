@@ -152,11 +152,15 @@ class AELFR(DeepDetector):
         return AELFRModule(encoder, decoder, layer, self.loss)
 
     def _module_score(self, x: Tensor) -> Tensor:
-        self._check_choice("scoring", "A", "B")  # set after the fit, maybe
         module: Any = self.module_
-        scores: Tensor = module.score(x, self.scoring)
+        scores: Tensor = module.score(x, self._checked_scoring())
         return scores
 
     def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64]:
         module: Any = self.module_
-        return self._map_batches(X, lambda x: module.squared_error(x, self.scoring).sum(dim=1))
+        scoring = self._checked_scoring()
+        return self._map_batches(X, lambda x: module.squared_error(x, scoring).sum(dim=1))
+
+    def _checked_scoring(self) -> Variant:
+        self._check_choice("scoring", "A", "B")  # set after the fit, maybe
+        return self.scoring

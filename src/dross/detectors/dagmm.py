@@ -56,7 +56,8 @@ def mixture(z: Tensor, membership: Tensor, diagonal: float) -> tuple[Tensor, Ten
 
 def energy(z: Tensor, weights: Tensor, means: Tensor, covariances: Tensor) -> Tensor:
     """Return minus the log density of points ``(n, k)`` under a mixture (equation 6), shape (n,)."""
-    factors = torch.linalg.cholesky(covariances)
+    # Unchecked, what is not finite goes through to the loss, which says so with its epoch.
+    factors = torch.linalg.cholesky_ex(covariances).L
     apart = (z[None] - means[:, None]).transpose(1, 2)
     whitened = torch.linalg.solve_triangular(factors, apart, upper=False)
     log_determinant = 2 * factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from dross.nets.mlp import mlp
 __all__ = ["DeepSVDD", "DeepSVDDModule"]
 
 _CENTER_ROWS = 10_000
+_CENTER_VALUES = 100_000_000
 _NEAREST_TO_ZERO = 0.1  # of the center's coordinates, as in the authors' code
 
 
@@ -150,7 +152,8 @@ class DeepSVDD(DeepDetector):
 
     def _train(self, X: Rows) -> None:
         module: Any = self.module_.train()  # batch norm as in the first steps
-        x = np.asarray(X[sample_rows(len(X), _CENTER_ROWS, self.seed_)])
+        n = min(_CENTER_ROWS, max(256, _CENTER_VALUES // math.prod(self.input_shape_)))
+        x = np.asarray(X[sample_rows(len(X), n, self.seed_)])
         module.place_range(torch.from_numpy(self._map_batches(x, extremes)))
         module.place_center(torch.from_numpy(self._map_batches(x, module.codes)))
         super()._train(X)

@@ -99,6 +99,7 @@ class DRAEModule(nn.Module):
         return float((errors <= self.cut).float().mean())
 
     def _keep(self, errors: Tensor) -> None:
+        errors = errors[-_N_RECENT:]
         places = (self.n_seen + torch.arange(len(errors), device=errors.device)) % _N_RECENT
         self.recent[places] = errors
         self.n_seen += len(errors)

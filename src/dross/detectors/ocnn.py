@@ -75,9 +75,10 @@ class OCNN(DeepDetector):
 
     A one-class SVM whose kernel is a hidden layer on the codes of an autoencoder: its response is trained to
     exceed a bias that only the share ``nu`` of the rows misses. The score is the bias minus the response.
-    Contamination: up to ``nu`` of the rows are let go; more anomalies shape the response. The response rises
-    along directions of the code. Codes of a standardised table lie all around the origin, where that has no
-    right side: on tables scores may even be upside down. It is here for comparison with published tables.
+    Contamination: up to ``nu`` of the rows are let go; more anomalies shape the response.
+
+    For images only: codes of a standardised table lie all around the origin, where no direction is better
+    than none. There the net collapsed, and scores came out upside down (docs/choices.md).
 
     Deviations: the paper trains the autoencoder first and the one-class net then, with the encoder. Here
     both learn in the same steps, but the encoder from reconstruction alone: the objective could otherwise be
@@ -88,10 +89,9 @@ class OCNN(DeepDetector):
     Parameters
     ----------
     hidden_sizes : tuple of int or None, default None
-        Widths of the encoder's hidden layers, mirrored in the decoder; None takes ``(64, 32)``. For images
-        the channels of the strided convolutions; None takes ``(32, 64, 128)``.
-    latent_dim : int or None, default None
-        Width of the code; None takes half of the columns, at least 1 and at most 8, and 64 for images.
+        Channels of the encoder's strided convolutions, mirrored in the decoder; None takes ``(32, 64, 128)``.
+    latent_dim : int, default 64
+        Width of the code.
     n_hidden : int, default 32
         Width of the one-class net's hidden layer.
     nu : float in (0, 1), default 0.1
@@ -107,32 +107,31 @@ class OCNN(DeepDetector):
 
     Examples
     --------
-    >>> X = np.random.default_rng(0).normal(size=(200, 4)) + [1.0, 2.0, -1.0, 0.5]
-    >>> detector = OCNN(batch_size=16, max_epochs=40, nu=0.25, random_state=0).fit(X)
+    >>> X = np.random.default_rng(0).random(size=(40, 1, 16, 16))
+    >>> detector = OCNN(batch_size=16, max_epochs=1, nu=0.25, random_state=0).fit(X)
     >>> int((detector.anomaly_scores_ > 0).sum())
-    50
+    10
     """
 
+    input_kinds = frozenset({"image"})
+
     hidden_sizes: tuple[int, ...] | None = None
-    latent_dim: int | None = None
+    latent_dim: int = 64
     n_hidden: int = 32
     nu: float = 0.1
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         self._check_sizes("hidden_sizes")
-        self._check_number("latent_dim", int, 1, optional=True)
+        self._check_number("latent_dim", int, 1)
         self._check_number("n_hidden", int, 1)
         self._check_number("nu", float, np.finfo(float).tiny)
         if self.nu >= 1:
             raise ParameterError(f"nu of OCNN must be a share between 0 and 1, got {self.nu!r}.")
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
-        is_table = len(input_shape) == 1
-        hidden_sizes = self.hidden_sizes or ((64, 32) if is_table else (32, 64, 128))
-        latent_dim = self.latent_dim or (max(1, min(8, input_shape[0] // 2)) if is_table else 64)
-        nets = encoder_and_decoder(input_shape, hidden_sizes, latent_dim)
-        return OCNNModule(*nets, latent_dim, self.n_hidden, self.nu)
+        nets = encoder_and_decoder(input_shape, self.hidden_sizes or (32, 64, 128), self.latent_dim)
+        return OCNNModule(*nets, self.latent_dim, self.n_hidden, self.nu)
 
     def _train(self, X: Rows) -> None:
         super()._train(X)

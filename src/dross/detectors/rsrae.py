@@ -74,7 +74,9 @@ class RSRAE(DeepDetector):
     Trained as in its authors' code: of each batch one Adam step down the error of the rows, one towards
     orthonormal axes, one down the unsquared distance of the codes from the subspace. The decoder gets the
     projection at length 1; the score is minus the cosine between a row and itself rebuilt: -1 is perfect, and
-    a row's length plays no part. Contamination: stands much of it if anomalies point in various directions.
+    a row's length plays no part. So a row near the mean, which has no direction, scores high, and one column
+    alone gives no scores worth the name. Contamination: stands much of it if anomalies point in various
+    directions.
 
     The net is its authors': convolutions 5×5, 5×5, 3×3 of stride 2 to 32, 64, 128 channels, for tables dense
     layers of 32, 64, 128; the output is activated too.
@@ -92,7 +94,7 @@ class RSRAE(DeepDetector):
         rounded up as a direction has one freedom less.
     activation : "auto", "tanh", "relu" or "leaky_relu", default "auto"
         "auto" is its authors' rule, on the rows as the net sees them: "relu" if none is below 0, else "tanh"
-        if none is above 1, else "leaky_relu" (so always if rows are standardised).
+        if none is outside -1 and 1, else "leaky_relu" (so always if rows are standardised).
     norm : "affine", "batch" or "none", default "affine"
         What follows an activation. Their batch norm never learns statistics: "affine", a factor and an offset
         per channel, is what it comes to; "batch" is one that does.
@@ -146,10 +148,11 @@ class RSRAE(DeepDetector):
         if self.standardize:
             return "leaky_relu"
         size = max(1, _PASS_VALUES // math.prod(self.input_shape_))
-        parts = [np.asarray(X[part]) for part in batches(len(X), size)]
-        if min(part.min() for part in parts) >= 0:
+        parts = (np.asarray(X[part]) for part in batches(len(X), size))
+        lows, highs = zip(*((part.min(), part.max()) for part in parts), strict=True)
+        if min(lows) >= 0:
             return "relu"
-        return "tanh" if abs(max(part.max() for part in parts)) <= 1 else "leaky_relu"
+        return "tanh" if max(highs) <= 1 and min(lows) >= -1 else "leaky_relu"
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         at_most = 10 if len(input_shape) == 3 else (input_shape[0] + 1) // 2
@@ -163,10 +166,11 @@ class RSRAE(DeepDetector):
 
     def _configure_optimizers(self) -> list[Optimizer]:
         weights = self._in_one_piece(self.module_)
+        module: Any = self.module_
         # Weights that a loss does not touch have gradients of 0 there, and its Adam leaves them as they are.
         return [
             Adam([weights], lr=self.lr, weight_decay=self.weight_decay, fused=True),
-            Adam([weights], lr=self.subspace_lr, fused=True),
+            Adam([module.layer.weight], lr=self.subspace_lr, fused=True),
             Adam([weights], lr=self.subspace_lr, fused=True),
         ]
 

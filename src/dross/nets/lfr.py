@@ -74,7 +74,7 @@ class LFRLayer(nn.Module):
     def project(self, z: Tensor) -> Tensor:
         """Return ``A z`` of codes ``(b, d)``, shape (b, k)."""
         with torch.autocast(z.device.type, enabled=False):
-            return z.float() @ self.weight.T
+            return z.to(self.weight.dtype) @ self.weight.T
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Return ``A^T A z`` of codes ``(b, d)``, same shape."""
@@ -83,7 +83,7 @@ class LFRLayer(nn.Module):
 
     def residual(self, z: Tensor) -> Tensor:
         """Return the Euclidean norm of ``z - A^T A z`` of each code, shape (b,)."""
-        norm: Tensor = torch.linalg.vector_norm(z.float() - self.reconstruct(z), dim=1)
+        norm: Tensor = torch.linalg.vector_norm(z.to(self.weight.dtype) - self.reconstruct(z), dim=1)
         return norm
 
     def departure(self) -> Tensor:
