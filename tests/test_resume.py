@@ -20,7 +20,7 @@ from torch import Tensor, nn
 import dross
 from command_line import dross as run_dross
 from command_line import make_table
-from dross import deep, registry
+from dross import registry, training
 from dross.checkpoint import Checkpoint
 from dross.detectors.autoencoder import AutoEncoder, AutoEncoderModule
 from dross.errors import InputError
@@ -62,7 +62,7 @@ def _working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def at_step(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], object]) -> None:
     """Do something just before a step of the training, the first being 1; keep every step's state."""
-    step = deep._Training._step
+    step = training.Training._step
     taken = [0]
 
     def counted(self: Any, rows: Tensor) -> Tensor:
@@ -71,8 +71,8 @@ def at_step(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], obje
             act()
         return step(self, rows)
 
-    monkeypatch.setattr(deep._Training, "_step", counted)
-    monkeypatch.setattr(deep, "_CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(training.Training, "_step", counted)
+    monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", -1.0)
 
 
 def raise_signal(number: int) -> Callable[[], object]:
@@ -171,9 +171,9 @@ class TestInterrupted:
 
 _KILLED = """
 import os, signal, sys
-from dross import deep
+from dross import training
 from dross.cli import main
-step, taken = deep._Training._step, 0
+step, taken = training.Training._step, 0
 
 def counted(self, rows):
     global taken
@@ -182,7 +182,7 @@ def counted(self, rows):
         os.kill(os.getpid(), signal.SIGKILL)
     return step(self, rows)
 
-deep._Training._step, deep._CHECKPOINT_SECONDS = counted, -1.0
+training.Training._step, training._CHECKPOINT_SECONDS = counted, -1.0
 sys.argv = ["dross", *sys.argv[1:]]
 main()
 """

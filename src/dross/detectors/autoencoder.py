@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dross.deep import DeepDetector
-from dross.nets.conv import conv_decoder, conv_encoder
-from dross.nets.mlp import mlp
+from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
 
 __all__ = ["AutoEncoder", "AutoEncoderModule"]
 
@@ -72,6 +68,7 @@ class AutoEncoder(DeepDetector):
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, -1.0, 0.5]
     >>> X[7] *= [1.0, -1.0, 1.0, 1.0]
     >>> int(AutoEncoder(batch_size=16, max_epochs=40, random_state=0).fit(X).anomaly_scores_.argmax())
@@ -87,15 +84,5 @@ class AutoEncoder(DeepDetector):
         self._check_sizes("hidden_sizes")
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
-        if len(input_shape) == 1:
-            width = input_shape[0]
-            sizes = (width, *(self.hidden_sizes or (64, 32)), self.latent_dim or max(1, min(8, width // 2)))
-            return AutoEncoderModule(mlp(sizes), mlp(sizes[::-1]))
-        channels, latent_dim = self.hidden_sizes or (32, 64, 128), self.latent_dim or 64
-        return AutoEncoderModule(
-            conv_encoder(input_shape, channels, latent_dim), conv_decoder(input_shape, channels, latent_dim)
-        )
-
-    def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        module: Any = self.module_
-        return self._map_batches(X, lambda x: module.squared_error(x).mean(dim=1))
+        sizes = usual_sizes(input_shape, self.hidden_sizes, self.latent_dim)
+        return AutoEncoderModule(*encoder_and_decoder(input_shape, *sizes))

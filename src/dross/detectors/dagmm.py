@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -229,7 +228,3 @@ class DAGMM(DeepDetector):
         parts = [self._map_batches(np.asarray(X[part]), module.memberships) for part in batches(len(X), size)]
         points = torch.from_numpy(np.concatenate(parts))
         module.place_mixture(points[:, : -self.n_components], points[:, -self.n_components :])
-
-    def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        module: Any = self.module_
-        return self._map_batches(X, lambda x: module.squared_error(x).mean(dim=1))

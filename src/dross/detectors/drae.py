@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dross.deep import DeepDetector
@@ -154,6 +152,7 @@ class DRAE(DeepDetector):
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, -1.0, 0.5]
     >>> X[7] = [6.0, -6.0, 6.0, -6.0]
     >>> detector = DRAE(lr=1e-3, batch_size=16, max_epochs=20, random_state=0).fit(X)
@@ -179,7 +178,3 @@ class DRAE(DeepDetector):
     def _on_epoch_end(self) -> dict[str, float]:
         module: Any = self.module_
         return {"inliers": module.split_anew()}
-
-    def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        module: Any = self.module_
-        return self._map_batches(X, lambda x: module.squared_error(x).mean(dim=1))

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -133,6 +130,7 @@ class MemAE(DeepDetector):
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, -1.0, 0.5]
     >>> X[7] = [6.0, -6.0, 6.0, -6.0]
     >>> int(MemAE(batch_size=16, max_epochs=40, random_state=0).fit(X).anomaly_scores_.argmax())
@@ -161,7 +159,3 @@ class MemAE(DeepDetector):
         shrinkage = 1 / n_items if self.shrinkage is None else self.shrinkage
         nets = encoder_and_decoder(input_shape, hidden_sizes, latent_dim, activation=nn.Tanh)
         return MemAEModule(*nets, Memory(n_items, latent_dim, shrinkage), self.alpha)
-
-    def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        module: Any = self.module_
-        return self._map_batches(X, lambda x: module.squared_error(x).mean(dim=1))

@@ -13,7 +13,7 @@ from torch.nn import functional
 from dross.base import Rows
 from dross.deep import DeepDetector
 from dross.errors import ParameterError
-from dross.nets.autoencoders import encoder_and_decoder
+from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
 
 __all__ = ["OCNN", "OCNNModule"]
 
@@ -130,7 +130,7 @@ class OCNN(DeepDetector):
             raise ParameterError(f"nu of OCNN must be a share between 0 and 1, got {self.nu!r}.")
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
-        nets = encoder_and_decoder(input_shape, self.hidden_sizes or (32, 64, 128), self.latent_dim)
+        nets = encoder_and_decoder(input_shape, *usual_sizes(input_shape, self.hidden_sizes, self.latent_dim))
         return OCNNModule(*nets, self.latent_dim, self.n_hidden, self.nu)
 
     def _train(self, X: Rows) -> None:

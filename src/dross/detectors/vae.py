@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dross.deep import DeepDetector
-from dross.nets.autoencoders import encoder_and_decoder
+from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
 
 __all__ = ["VAE", "VAEModule"]
 
@@ -95,6 +92,7 @@ class VAE(DeepDetector):
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, -1.0, 0.5]
     >>> X[7] = [6.0, -6.0, 6.0, -6.0]
     >>> int(VAE(batch_size=16, max_epochs=40, random_state=0).fit(X).anomaly_scores_.argmax())
@@ -112,12 +110,6 @@ class VAE(DeepDetector):
         self._check_number("beta", float, 0)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
-        is_table = len(input_shape) == 1
-        hidden_sizes = self.hidden_sizes or ((64, 32) if is_table else (32, 64, 128))
-        latent_dim = self.latent_dim or (max(1, min(8, input_shape[0] // 2)) if is_table else 64)
+        hidden_sizes, latent_dim = usual_sizes(input_shape, self.hidden_sizes, self.latent_dim)
         nets = encoder_and_decoder(input_shape, hidden_sizes, latent_dim, n_outputs=2 * latent_dim)
         return VAEModule(*nets, self.beta)
-
-    def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        module: Any = self.module_
-        return self._map_batches(X, lambda x: module.squared_error(x).mean(dim=1))

@@ -9,7 +9,7 @@ from torch import nn
 from dross.nets.conv import conv_decoder, conv_encoder
 from dross.nets.mlp import mlp
 
-__all__ = ["encoder_and_decoder"]
+__all__ = ["encoder_and_decoder", "usual_sizes"]
 
 
 def encoder_and_decoder(
@@ -49,3 +49,18 @@ def encoder_and_decoder(
         conv_encoder(input_shape, hidden_sizes, n_outputs),
         conv_decoder(input_shape, hidden_sizes, latent_dim),
     )
+
+
+def usual_sizes(
+    input_shape: tuple[int, ...], hidden_sizes: Sequence[int] | None, latent_dim: int | None
+) -> tuple[Sequence[int], int]:
+    """Return the sizes asked for, or what a plain autoencoder takes for rows of this shape.
+
+    Examples
+    --------
+    >>> usual_sizes((10,), None, None), usual_sizes((3, 32, 32), (16, 32), None)
+    (((64, 32), 5), ((16, 32), 64))
+    """
+    if len(input_shape) == 1:
+        return hidden_sizes or (64, 32), latent_dim or max(1, min(8, input_shape[0] // 2))
+    return hidden_sizes or (32, 64, 128), latent_dim or 64

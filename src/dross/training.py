@@ -1,0 +1,156 @@
+"""The one training loop, and how it is cut short and taken up again."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from dross.base import Rows
+from dross.errors import TrainingError
+from dross.tensors import row_taker
+
+if TYPE_CHECKING:
+    from dross.deep import DeepDetector
+
+__all__ = ["Training"]
+
+_LIGHT_STEP = 50_000_000  # weights times rows
+_CHECKPOINT_SECONDS = 30.0
+_PROGRESS_SECONDS = 0.2
+_DEFAULT_STEPS = 8_000
+_MAX_DEFAULT_EPOCHS = 200
+
+
+class Training:
+    """One run of the training loop: where it is, and how that is saved and taken up again.
+
+    The order of rows is drawn anew each epoch from (seed, epoch), and the generator that dropout and the
+    like draw from is part of the checkpoint, so that a resumed run takes the very same steps.
+    """
+
+    def __init__(self, detector: DeepDetector, X: Rows) -> None:
+        self.detector = detector
+        self.monitor = detector._monitor
+        self.module = detector.module_
+        self.take = row_taker(X, detector._narrow)
+        self.n_rows = len(X)
+        self.batch_size = min(detector.batch_size, self.n_rows)
+        self.n_steps = math.ceil(self.n_rows / self.batch_size)
+        if self.n_steps > 1 and self.n_rows % self.batch_size == 1:
+            self.n_steps -= 1  # a last batch of one row joins its neighbour: batch norm needs two
+        default = min(_MAX_DEFAULT_EPOCHS, math.ceil(_DEFAULT_STEPS / self.n_steps))
+        self.n_epochs = detector.max_epochs or default
+        self.optimizers = detector._configure_optimizers()
+        self.epoch, self.step = 0, 0
+        self.loss_sum = torch.zeros((), device=detector.device_)
+        self.history: list[dict[str, float]] = []
+        self.last_save = self.last_progress = time.monotonic()
+
+    @property
+    def is_light(self) -> bool:
+        """Whether a step is too little work to share: threads would mostly wait for each other."""
+        n_weights = sum(parameter.numel() for parameter in self.module.parameters())
+        return len(self.detector.input_shape_) == 1 and n_weights * self.batch_size < _LIGHT_STEP
+
+    def train_epoch(self) -> None:
+        """Take the steps of one epoch that are still to be taken."""
+        self.module.train()
+        seed = (self.detector.seed_ * 1_000_003 + self.epoch) % 2**63
+        order = torch.randperm(self.n_rows, generator=torch.Generator().manual_seed(seed))
+        if self.step == 0:
+            torch.manual_seed(seed)
+        while self.step < self.n_steps:
+            start = self.step * self.batch_size
+            end = self.n_rows if self.step == self.n_steps - 1 else start + self.batch_size
+            # In rising order a file is read in one direction, and sums do not depend on where rows come from.
+            self.loss_sum += self._step(order[start:end].sort().values)
+            self.step += 1
+            self._look_up()
+        self._end_epoch()
+
+    def _step(self, rows: Tensor) -> Tensor:
+        x = self.detector._standardised(self.take(rows))
+        return self.detector._training_step(x, self.optimizers)
+
+    def _look_up(self) -> None:
+        """Between two steps: report, keep a checkpoint, stop if asked to."""
+        now = time.monotonic()
+        if now - self.last_progress > _PROGRESS_SECONDS:
+            self.last_progress = now
+            done = (self.epoch + self.step / self.n_steps) / self.n_epochs
+            self.monitor.progress(self.epoch + 1, self.n_epochs, done, float(self.loss_sum) / self.step)
+        if self.monitor.stop_requested:
+            self.save()
+            raise KeyboardInterrupt
+        if now - self.last_save > _CHECKPOINT_SECONDS:
+            self.save()
+
+    def _end_epoch(self) -> None:
+        loss = float(self.loss_sum) / self.n_steps
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss of {type(self.detector).__name__} became {loss} in epoch {self.epoch + 1} with "
+                f"lr={self.detector.lr:g}; try a smaller lr."
+            )
+        self.epoch, self.step = self.epoch + 1, 0
+        self.loss_sum.zero_()
+        self.history.append({"epoch": self.epoch, "loss": loss} | self.detector._on_epoch_end())
+        if self.detector.verbose:
+            _log_epoch(self.detector, self.epoch, self.n_epochs, loss)
+        self.monitor.progress(self.epoch, self.n_epochs, self.epoch / self.n_epochs, loss)
+        # An epoch of milliseconds is not worth a write to disk each.
+        if self.epoch < self.n_epochs and time.monotonic() - self.last_save > 1:
+            self.save()
+
+    def save(self) -> None:
+        """Keep the whole state of the run in the monitor's checkpoint, if it has one."""
+        self.last_save = time.monotonic()
+        if self.monitor.checkpoint is None:
+            return
+        arrays = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
+        for number, optimizer in enumerate(self.optimizers):
+            for index, moments in optimizer.state_dict()["state"].items():
+                arrays |= {f"optimizer.{number}.{index}.{name}": tensor for name, tensor in moments.items()}
+        arrays |= {"rng": torch.get_rng_state(), "loss_sum": self.loss_sum}
+        if self.detector.device_ == "cuda":
+            arrays["rng_cuda"] = torch.cuda.get_rng_state()
+        values = {"epoch": self.epoch, "step": self.step, "history": self.history}
+        self.monitor.checkpoint.save(
+            values, {name: tensor.cpu().contiguous().numpy() for name, tensor in arrays.items()}
+        )
+
+    def restore(self) -> None:
+        """Go on from the monitor's checkpoint, if there is one and it is wanted."""
+        checkpoint = self.monitor.checkpoint
+        if checkpoint is None or not self.monitor.resume or (saved := checkpoint.load()) is None:
+            return
+        values, arrays = saved
+        self.epoch, self.step, self.history = values["epoch"], values["step"], values["history"]
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        torch.set_rng_state(tensors["rng"])
+        if "rng_cuda" in tensors and self.detector.device_ == "cuda":
+            torch.cuda.set_rng_state(tensors["rng_cuda"])
+        self.loss_sum.copy_(tensors["loss_sum"])
+        self.module.load_state_dict(_below("module.", tensors))
+        for number, optimizer in enumerate(self.optimizers):
+            moments: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _below(f"optimizer.{number}.", tensors).items():
+                index, _, moment = name.partition(".")
+                moments.setdefault(int(index), {})[moment] = tensor
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        checkpoint.resumed_from_epoch = self.epoch
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _log_epoch(detector: DeepDetector, epoch: int, n_epochs: int, loss: float) -> None:
+    name = type(detector).__name__
+    logging.getLogger(__name__).info("%s: epoch %d of %d, loss %.4g", name, epoch, n_epochs, loss)
