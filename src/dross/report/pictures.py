@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["HeatScale", "colour_bar", "overlay", "thumbnail"]
+__all__ = ["HeatScale", "as_pillow", "colour_bar", "overlay", "thumbnail"]
 
 # Large enough to recognise a photograph, small enough for 100 pairs in a page of 5 MB.
 _MAX_SIDE = 128
@@ -46,12 +46,12 @@ class HeatScale:
 
 def thumbnail(image: NDArray[np.uint8]) -> str:
     """Return ``(c, h, w)`` uint8 as a data URI, at most 128 pixels a side."""
-    return _data_uri(_small(_as_pillow(image)))
+    return _data_uri(_small(as_pillow(image)))
 
 
 def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32], scale: HeatScale) -> str:
     """Return the image in grey under its heat map ``(h, w)`` as a data URI."""
-    grey = _small(_as_pillow(image).convert("L"))
+    grey = _small(as_pillow(image).convert("L"))
     strength = Image.fromarray(scale.strength(heat).astype(np.float32))
     strength = strength.resize(grey.size, Image.Resampling.BILINEAR)
     return _data_uri(_blend(np.asarray(grey, np.float64), np.asarray(strength, np.float64)))
@@ -72,7 +72,8 @@ def _blend(grey: NDArray[np.float64], strength: NDArray[np.float64]) -> Image.Im
     return Image.fromarray(mixed.round().astype(np.uint8))
 
 
-def _as_pillow(image: NDArray[np.uint8]) -> Image.Image:
+def as_pillow(image: NDArray[np.uint8]) -> Image.Image:
+    """Return ``(c, h, w)`` uint8 as a picture: colours for three or four channels, else grey."""
     if len(image) in (3, 4):
         return Image.fromarray(np.ascontiguousarray(np.moveaxis(image[:3], 0, -1)))
     # Any other number of channels has no colours of its own: show their mean.
