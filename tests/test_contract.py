@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from dross import registry
 from dross.base import BaseDetector
 from dross.errors import ParameterError
+from dross.pretext.classifier import TransformationDetector
 
 _LEAVE_ONE_OUT = (
     "training rows leave themselves out, so that the share flagged among them is not the share that predict "
@@ -32,6 +33,7 @@ EXPECTED_FAILURES: dict[str, dict[str, str]] = {
     "autoencoder": {"check_methods_subset_invariance": _FLOAT32},
     "dagmm": {"check_methods_subset_invariance": _FLOAT32},
     "deep_svdd": {"check_methods_subset_invariance": _FLOAT32},
+    "duad": {"check_methods_subset_invariance": _FLOAT32},
     "drae": {"check_methods_subset_invariance": _FLOAT32},
     "memae": {"check_methods_subset_invariance": _FLOAT32},
     "rsrae": {"check_methods_subset_invariance": _FLOAT32},
@@ -42,10 +44,12 @@ EXPECTED_FAILURES: dict[str, dict[str, str]] = {
 
 _HALF_SPACE = "its response rises along directions of the code: a row odd on the far side responds more"
 _RELATIVE = "rows near the mean have large relative errors too, so that the odd row lies within the mixture"
+_SURE = "it asks how sure the classifier is, not whether it is right: of the hole's edges it is"
 
 BLIND: dict[tuple[str, str], str] = {
     ("dagmm", "table"): _RELATIVE,
     ("ocnn", "image"): _HALF_SPACE,
+    ("rotnet", "image"): _SURE,
 }
 """Detector and family -> why the method, as published, does not see the planted anomaly."""
 
@@ -59,11 +63,16 @@ def expect_blindness(request: pytest.FixtureRequest, name: str, family: str) -> 
 NAMES = list(registry.DETECTORS)
 TABLE_NAMES = [name for name in NAMES if "table" in registry.get(name).input_kinds]
 IMAGE_NAMES = [name for name in NAMES if "image" in registry.get(name).input_kinds]
+VIEW_NAMES = [name for name in NAMES if issubclass(registry.get(name), TransformationDetector)]
 
 
 def make(name: str, **parameters: Any) -> BaseDetector:
     """Return a detector that is quick to train."""
     cls = registry.get(name)
+    if name in VIEW_NAMES:  # an epoch meets every image under each of its transformations
+        parameters = {"depth": 4, "max_epochs": 1, "batch_size": 64} | parameters
+    if name == "gt_lfr":
+        parameters = {"n_components": 4} | parameters
     if "max_epochs" in {field.name for field in fields(cls)}:
         parameters = {"max_epochs": 3, "batch_size": 16, "precision": "32"} | parameters
     if name == "rsrae":  # its published rate needs its published number of epochs
@@ -117,6 +126,9 @@ class TestEveryDetector:
     def test_scores_point_upwards(self, request: pytest.FixtureRequest, name: str, family: str) -> None:
         expect_blindness(request, name, family)
         own: dict[str, Any] = {"max_epochs": 20} if hasattr(registry.get(name), "max_epochs") else {}
+        if name in VIEW_NAMES:
+            epochs = 18 if name == "rotnet" else 1  # of 4 views an image, and of dozens
+            own = {"depth": 10, "width": 1, "max_epochs": epochs, "batch_size": 32}
         if (name, family) == ("pca", "image"):
             own = {"n_components": 1}  # a second component would take the hole itself
         detector = make(name, **own)
@@ -289,13 +301,19 @@ class TestEveryDetector:
         assert np.isfinite(contributions).all()
 
 
+_DIRECTIONS = {
+    "distribution_clustering": "it sees directions only, and of these it finds no cluster at its threshold",
+    "rsrae": "it scores directions: a shifted column changes the others' part of it too (82 of 100)",
+}
+"""Detectors to which the one shifted column is not the one that stands out."""
+
+
 @pytest.mark.parametrize("name", TABLE_NAMES)
 def test_shifted_column_is_the_first_reason(request: pytest.FixtureRequest, name: str) -> None:
     """Shift one column of a normal row: it is the first reason in at least 90 of 100."""
     expect_blindness(request, name, "table")
-    if name == "rsrae":
-        reason = "it scores directions: a shifted column changes the others' part of it too (82 of 100)"
-        request.applymarker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True))
+    if name in _DIRECTIONS:
+        request.applymarker(pytest.mark.xfail(reason=_DIRECTIONS[name], raises=AssertionError, strict=True))
     rng = np.random.default_rng(5)
     mixing = rng.normal(size=(4, 8))
     X = rng.normal(size=(1000, 4)) @ mixing + 0.5 * rng.normal(size=(1000, 8))
@@ -314,6 +332,8 @@ def test_shifted_column_is_the_first_reason(request: pytest.FixtureRequest, name
 @pytest.mark.parametrize("name", IMAGE_NAMES)
 def test_heat_map_peaks_in_the_planted_patch(request: pytest.FixtureRequest, name: str) -> None:
     """Plant a patch in a normal image: the heat map's peak lies in it in at least 80 of 100."""
+    if name in VIEW_NAMES:
+        pytest.skip("a net that recognises anything has 5 000 occlusions, times its views, to look at here")
     expect_blindness(request, name, "image")
     rng = np.random.default_rng(5)
     ramp = np.linspace(0, 1, 32, dtype=np.float32)

@@ -315,3 +315,31 @@ def test_in_python(name: str, after: int, tmp_path: Path, monkeypatch: pytest.Mo
     assert resumed.summary["resumed_from_epoch"] == after // 4
     with pytest.raises(InputError, match="other data or parameters"):
         dross.find(X + 1, **options, checkpoint_folder=tmp_path / "c", resume=True)
+
+
+@pytest.mark.parametrize("after", [0, 3, 4, 5, 6, 7, 9])
+def test_selected_rows_are_kept(after: int, tmp_path: Path) -> None:
+    """DUAD learns from other rows in every epoch here: four batches of all, then three of seven in ten."""
+    X = np.random.default_rng(0).normal(size=(129, 4))
+    options: dict[str, Any] = {"detector": "duad", "parameters": {"batch_size": 32, "r": 1}, "epochs": 4}
+    expected = dross.find(X, **options)
+    with pytest.raises(KeyboardInterrupt):
+        dross.find(X, **options, checkpoint_folder=tmp_path / "c", monitor=Stopping(after))
+    resumed = dross.find(X, **options, checkpoint_folder=tmp_path / "c", resume=True)
+    np.testing.assert_array_equal(resumed.anomaly_scores, expected.anomaly_scores)
+    assert resumed.history == expected.history
+    assert [entry.get("selected") for entry in expected.history] == [None, 90, 90, 90]
+
+
+@pytest.mark.parametrize("after", [0, 3, 7])
+@pytest.mark.parametrize("name", ["geom", "rotnet"])
+def test_views_are_drawn_again(name: str, after: int, tmp_path: Path) -> None:
+    """Every step draws transformations; GEOM has something to do after the last."""
+    X = np.random.default_rng(0).uniform(size=(9, 1, 8, 8)).astype(np.float32)
+    parameters = {"batch_size": 128 if name == "geom" else 8, "depth": 4, "precision": "32"}
+    options: dict[str, Any] = {"detector": name, "parameters": parameters, "epochs": 2}
+    expected = dross.find(X, **options).anomaly_scores
+    with pytest.raises(KeyboardInterrupt):
+        dross.find(X, **options, checkpoint_folder=tmp_path / "c", monitor=Stopping(after))
+    resumed = dross.find(X, **options, checkpoint_folder=tmp_path / "c", resume=True)
+    np.testing.assert_array_equal(resumed.anomaly_scores, expected)

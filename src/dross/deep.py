@@ -45,9 +45,9 @@ class DeepDetector(BaseDetector):
     """Base of the detectors that train a torch module.
 
     A subclass writes `_build_module`; the module offers ``loss`` and ``score`` (see `ScoringModule`). One
-    that trains otherwise writes `_configure_optimizers`, `_training_step` or `_on_epoch_end` as well. Rows
-    are standardised with the training mean and deviation, per column or per image channel, so that any
-    unit will do.
+    that trains otherwise writes `_configure_optimizers`, `_training_step`, `_select_rows` or `_on_epoch_end`
+    as well. Rows are standardised with the training mean and deviation, per column or per image channel, so
+    that any unit will do.
 
     Parameters
     ----------
@@ -76,7 +76,13 @@ class DeepDetector(BaseDetector):
     module_ : nn.Module
         The trained net, on ``device_``.
     history_ : list of dict
-        Per epoch: ``epoch`` (from 1), mean ``loss``, and what the method adds.
+        Per epoch: ``epoch`` (from 1), mean ``loss``, and what the method adds; where it chose its rows anew,
+        how many it ``selected`` and how many came or went (``changed``).
+    training_rows_ : int array or None
+        Numbers of the rows that the last epoch learnt from; None for all of them.
+    converged_ : bool
+        Whether training ended because the same rows were selected twice; else ``max_epochs`` ended it. A
+        detector that was loaded knows neither, nor its history.
     """
 
     max_epochs: int | None = None
@@ -102,6 +108,18 @@ class DeepDetector(BaseDetector):
     def _training_step(self, x: Tensor, optimizers: list[Optimizer]) -> Tensor:
         """Learn from a standardised batch; return the loss to report, detached."""
         return self._descend(optimizers[0], lambda: self.module_.loss(x))  # type: ignore[operator]
+
+    def _select_rows(self, X: Rows, epoch: int) -> NDArray[np.int64] | None:
+        """Return the rows to train on from now on, at least one, in rising order; None for no change.
+
+        Asked before each epoch (0 is the first), with the module in eval mode. Training begins with all rows;
+        selecting the same rows as the last time ends it.
+        """
+        return None
+
+    def _rows_per_step(self, n_rows: int) -> int:
+        """Return how many rows a step takes, of so many to learn from."""
+        return min(self.batch_size, n_rows)
 
     def _on_epoch_end(self) -> dict[str, float]:
         """Do what is due after an epoch, and return what its history is to tell.
@@ -159,14 +177,15 @@ class DeepDetector(BaseDetector):
         self._monitor.training = True
         try:
             with threads(1 if run.is_light else torch.get_num_threads()):
-                while run.epoch < run.n_epochs:
-                    run.train_epoch()
+                run.train()
         finally:
             self._monitor.training = False
         for parameter in self.module_.parameters():  # apart again, each with storage of its own
             parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
             parameter.grad = None
         self.history_ = run.history
+        self.training_rows_ = None if run.rows is None else run.rows.numpy()
+        self.converged_ = run.is_over
 
     def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and 1/deviation per column or channel, from one pass in float64.
@@ -239,13 +258,13 @@ class DeepDetector(BaseDetector):
             return None
         return self._map_batches(X, lambda x: module.squared_error(x).mean(dim=1))
 
-    def _map_batches(self, x: NDArray[Any], function: Any) -> NDArray[np.float64]:
+    def _map_batches(self, x: Rows, function: Any) -> NDArray[np.float64]:
         """Apply a function of the standardised batch row-wise, without gradients."""
         size = max(1, _SCORE_BATCH_VALUES[len(self.input_shape_)] // math.prod(self.input_shape_))
         parts = []
         with torch.inference_mode(), self._autocast(scoring=True):
             for part in batches(len(x), size):
-                result = function(self._standardised(to_tensor(self._narrow(x[part]))))
+                result = function(self._standardised(to_tensor(self._narrow(np.asarray(x[part])))))
                 parts.append(result.double().cpu().numpy())
         return np.concatenate(parts)
 

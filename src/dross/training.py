@@ -7,6 +7,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,36 +38,63 @@ class Training:
         self.detector = detector
         self.monitor = detector._monitor
         self.module = detector.module_
+        self.X = X
         self.take = row_taker(X, detector._narrow)
-        self.n_rows = len(X)
-        self.batch_size = min(detector.batch_size, self.n_rows)
-        self.n_steps = math.ceil(self.n_rows / self.batch_size)
-        if self.n_steps > 1 and self.n_rows % self.batch_size == 1:
-            self.n_steps -= 1  # a last batch of one row joins its neighbour: batch norm needs two
+        self.rows: Tensor | None = None  # all
+        self._lay_out_batches()
+        # A light step is too little work to share: threads would mostly wait for each other.
+        n_weights = sum(parameter.numel() for parameter in self.module.parameters())
+        self.is_light = len(detector.input_shape_) == 1 and n_weights * self.batch_size < _LIGHT_STEP
         default = min(_MAX_DEFAULT_EPOCHS, math.ceil(_DEFAULT_STEPS / self.n_steps))
         self.n_epochs = detector.max_epochs or default
         self.optimizers = detector._configure_optimizers()
         self.epoch, self.step = 0, 0
+        self.is_over = False
+        self.selection: dict[str, float] = {}
         self.loss_sum = torch.zeros((), device=detector.device_)
         self.history: list[dict[str, float]] = []
         self.last_save = self.last_progress = time.monotonic()
 
-    @property
-    def is_light(self) -> bool:
-        """Whether a step is too little work to share: threads would mostly wait for each other."""
-        n_weights = sum(parameter.numel() for parameter in self.module.parameters())
-        return len(self.detector.input_shape_) == 1 and n_weights * self.batch_size < _LIGHT_STEP
+    def train(self) -> None:
+        """Train to the last epoch, or until the detector selects the very rows it has just learnt from."""
+        while self.epoch < self.n_epochs and not self.is_over:
+            if self.step == 0:
+                self._select_rows()
+            if not self.is_over:
+                self._train_epoch()
 
-    def train_epoch(self) -> None:
+    def _select_rows(self) -> None:
+        self.module.eval()
+        rows = self.detector._select_rows(self.X, self.epoch)
+        if rows is None:
+            return
+        before = np.arange(len(self.X)) if self.rows is None else self.rows.numpy()
+        changed = len(np.setxor1d(rows, before, assume_unique=True))
+        self.selection = {"selected": len(rows), "changed": changed}
+        self.is_over = self.epoch > 0 and changed == 0
+        self.rows = torch.from_numpy(rows)
+        self._lay_out_batches()
+
+    def _lay_out_batches(self) -> None:
+        n_rows = len(self.X) if self.rows is None else len(self.rows)
+        self.batch_size = self.detector._rows_per_step(n_rows)
+        self.n_steps = math.ceil(n_rows / self.batch_size)
+        if self.n_steps > 1 and n_rows % self.batch_size == 1:
+            self.n_steps -= 1  # a last batch of one row joins its neighbour: batch norm needs two
+
+    def _train_epoch(self) -> None:
         """Take the steps of one epoch that are still to be taken."""
         self.module.train()
         seed = (self.detector.seed_ * 1_000_003 + self.epoch) % 2**63
-        order = torch.randperm(self.n_rows, generator=torch.Generator().manual_seed(seed))
+        n_rows = len(self.X) if self.rows is None else len(self.rows)
+        order = torch.randperm(n_rows, generator=torch.Generator().manual_seed(seed))
+        if self.rows is not None:
+            order = self.rows[order]
         if self.step == 0:
             torch.manual_seed(seed)
         while self.step < self.n_steps:
             start = self.step * self.batch_size
-            end = self.n_rows if self.step == self.n_steps - 1 else start + self.batch_size
+            end = len(order) if self.step == self.n_steps - 1 else start + self.batch_size
             # In rising order a file is read in one direction, and sums do not depend on where rows come from.
             self.loss_sum += self._step(order[start:end].sort().values)
             self.step += 1
@@ -99,7 +127,9 @@ class Training:
             )
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum.zero_()
-        self.history.append({"epoch": self.epoch, "loss": loss} | self.detector._on_epoch_end())
+        own = self.detector._on_epoch_end()
+        self.history.append({"epoch": self.epoch, "loss": loss} | self.selection | own)
+        self.selection = {}
         if self.detector.verbose:
             _log_epoch(self.detector, self.epoch, self.n_epochs, loss)
         self.monitor.progress(self.epoch, self.n_epochs, self.epoch / self.n_epochs, loss)
@@ -117,9 +147,11 @@ class Training:
             for index, moments in optimizer.state_dict()["state"].items():
                 arrays |= {f"optimizer.{number}.{index}.{name}": tensor for name, tensor in moments.items()}
         arrays |= {"rng": torch.get_rng_state(), "loss_sum": self.loss_sum}
+        if self.rows is not None:
+            arrays["rows"] = self.rows
         if self.detector.device_ == "cuda":
             arrays["rng_cuda"] = torch.cuda.get_rng_state()
-        values = {"epoch": self.epoch, "step": self.step, "history": self.history}
+        values = {name: getattr(self, name) for name in ("epoch", "step", "history", "selection")}
         self.monitor.checkpoint.save(
             values, {name: tensor.cpu().contiguous().numpy() for name, tensor in arrays.items()}
         )
@@ -130,12 +162,15 @@ class Training:
         if checkpoint is None or not self.monitor.resume or (saved := checkpoint.load()) is None:
             return
         values, arrays = saved
-        self.epoch, self.step, self.history = values["epoch"], values["step"], values["history"]
+        for name in ("epoch", "step", "history", "selection"):
+            setattr(self, name, values[name])
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         torch.set_rng_state(tensors["rng"])
         if "rng_cuda" in tensors and self.detector.device_ == "cuda":
             torch.cuda.set_rng_state(tensors["rng_cuda"])
         self.loss_sum.copy_(tensors["loss_sum"])
+        self.rows = tensors.get("rows")
+        self._lay_out_batches()
         self.module.load_state_dict(_below("module.", tensors))
         for number, optimizer in enumerate(self.optimizers):
             moments: dict[int, dict[str, Tensor]] = {}

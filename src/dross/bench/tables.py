@@ -23,7 +23,11 @@ from dross.errors import ParameterError
 __all__ = ["BUDGETS", "Budget", "Cell", "Column", "Row", "Table", "find_tables", "load_tables"]
 
 Number = float | tuple[float, float]
-_UNTRAINED = {method.detector for method in BASELINES} | {"pyod_ecod", "guarded_forest"}
+_OF_VIEWS = {"e3outlier", "geom", "gt_lfr", "jigsaw", "rotnet", "ssl"}
+_SMALLEST_NET = {"depth": 4, "width": 1}
+_UNTRAINED = {method.detector for method in BASELINES} | {
+    *("distribution_clustering", "guarded_forest", "pyod_ecod")
+}
 _EPOCHS = {"pyod_autoencoder": "epoch_num", "pyod_deep_svdd": "epochs", "pyod_vae": "epoch_num"}
 
 
@@ -55,9 +59,15 @@ BUDGETS = {
         Budget(
             "cpu",
             "fixed cells, at most an hour a table on two cores; on images the autoencoder takes 500 batches, "
-            "Toll 300",
+            "Toll 300, those that learn from views a narrow net and one pass (RotNet 8), where a table has "
+            "no schedule of its own",
             3,
-            on_images={"autoencoder": {"steps": 500}, "toll": {"steps": 300}},
+            on_images={
+                "autoencoder": {"steps": 500},
+                "toll": {"steps": 300},
+                "rotnet": {"width": 1, "max_epochs": 8},
+                **{name: {"width": 1, "max_epochs": 1} for name in ("geom", "jigsaw", "ssl")},
+            },
         ),
         Budget("gpu", "the paper's schedule where one GPU manages a cell in ten minutes", 3),
         Budget("paper", "everything, as published", 5),
@@ -341,6 +351,8 @@ def _one_epoch(method: Method, parameters: dict[str, Any]) -> dict[str, Any]:
     if method.detector in _UNTRAINED:
         return parameters
     kept = {k: v for k, v in parameters.items() if k not in ("steps", "max_epochs", "batch_size")}
+    if method.detector in _OF_VIEWS:  # dozens of views of each image
+        kept |= _SMALLEST_NET | ({"n_components": 4} if method.detector == "gt_lfr" else {})
     return kept | {_EPOCHS.get(method.detector, "max_epochs"): 1}
 
 

@@ -1,4 +1,4 @@
-"""The layer of latent feature reconstruction: a learnt subspace for the codes of any encoder."""
+"""The layer of latent feature reconstruction: learnt subspaces for the codes of any encoder."""
 
 from __future__ import annotations
 
@@ -7,10 +7,46 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LFRLayer"]
+__all__ = ["LFRLayer", "LFRLayers"]
 
 
-class LFRLayer(nn.Module):
+class _Subspaces(nn.Module):
+    """What one subspace and several share: matrices, how orthonormal they are, the weights of the loss."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        lambda1: float,
+        lambda2: float,
+        reduction: Literal["sum", "mean"],
+    ) -> None:
+        super().__init__()
+        *_, n_components, n_features = shape
+        if not 1 <= n_components <= n_features:
+            raise ValueError(
+                f"A subspace of {n_features} dimensions has 1 to {n_features}, not {n_components}."
+            )
+        if reduction not in ("sum", "mean"):
+            raise ValueError(f"reduction must be 'sum' or 'mean', got {reduction!r}.")
+        self.lambda1 = lambda1
+        self.lambda2 = lambda2
+        self.reduction = reduction
+        self.weight = nn.Parameter(torch.empty(shape))
+        for matrix in self.weight.data.view(-1, n_components, n_features):
+            nn.init.orthogonal_(matrix)
+
+    def departure(self) -> Tensor:
+        """Return the squared Frobenius norm of ``A A^T - I``, summed over the matrices, a scalar."""
+        with torch.autocast(self.weight.device.type, enabled=False):
+            gram = self.weight @ self.weight.mT
+            return (gram - torch.eye(gram.shape[-1], device=gram.device)).square().sum()
+
+    def reduce(self, values: Tensor) -> Tensor:
+        """Return sum or mean of values of rows, as ``reduction`` says: for the loss of the net beside."""
+        return values.sum() if self.reduction == "sum" else values.mean()
+
+
+class LFRLayer(_Subspaces):
     """A low-rank subspace that codes are drawn into: ``z`` becomes ``A^T A z``.
 
     Its loss, added to that of a net, keeps frequent codes in the subspace; the rest lies off it and is lost
@@ -58,18 +94,7 @@ class LFRLayer(nn.Module):
         *,
         reduction: Literal["sum", "mean"] = "sum",
     ) -> None:
-        super().__init__()
-        if not 1 <= n_components <= n_features:
-            raise ValueError(
-                f"A subspace of {n_features} dimensions has 1 to {n_features}, not {n_components}."
-            )
-        if reduction not in ("sum", "mean"):
-            raise ValueError(f"reduction must be 'sum' or 'mean', got {reduction!r}.")
-        self.lambda1 = lambda1
-        self.lambda2 = lambda2
-        self.reduction = reduction
-        self.weight = nn.Parameter(torch.empty(n_components, n_features))
-        nn.init.orthogonal_(self.weight)
+        super().__init__((n_components, n_features), lambda1, lambda2, reduction)
 
     def project(self, z: Tensor) -> Tensor:
         """Return ``A z`` of codes ``(b, d)``, shape (b, k)."""
@@ -86,16 +111,53 @@ class LFRLayer(nn.Module):
         norm: Tensor = torch.linalg.vector_norm(z.to(self.weight.dtype) - self.reconstruct(z), dim=1)
         return norm
 
-    def departure(self) -> Tensor:
-        """Return the squared Frobenius norm of ``A A^T - I``, a scalar."""
-        with torch.autocast(self.weight.device.type, enabled=False):
-            gram = self.weight @ self.weight.T
-            return (gram - torch.eye(len(gram), device=gram.device)).square().sum()
-
-    def reduce(self, values: Tensor) -> Tensor:
-        """Return sum or mean of values of rows, as ``reduction`` says: for the loss of the net beside."""
-        return values.sum() if self.reduction == "sum" else values.mean()
-
     def loss(self, z: Tensor) -> Tensor:
         """Return ``lambda1 * residual + lambda2 * departure`` of a batch of codes ``(b, d)``, a scalar."""
         return self.lambda1 * self.reduce(self.residual(z)) + self.lambda2 * self.departure()
+
+
+class LFRLayers(_Subspaces):
+    """An `LFRLayer` for each of several kinds of codes, computed together.
+
+    Parameters
+    ----------
+    n_kinds : int
+        How many: the transformations that codes of images belong to.
+    n_features, n_components, lambda1, lambda2, reduction
+        As for `LFRLayer`.
+
+    Attributes
+    ----------
+    weight : nn.Parameter of shape (n_kinds, k, d)
+        The matrices A, each begun with orthonormal rows.
+
+    Examples
+    --------
+    >>> layers = LFRLayers(2, 2, 1, 1.0, 1.0)
+    >>> _ = layers.weight.data.copy_(torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]))
+    >>> layers.reconstruct(torch.tensor([[3.0, 4.0], [3.0, 4.0]]), torch.tensor([0, 1])).tolist()
+    [[3.0, 0.0], [0.0, 4.0]]
+    """
+
+    def __init__(
+        self,
+        n_kinds: int,
+        n_features: int,
+        n_components: int,
+        lambda1: float,
+        lambda2: float,
+        *,
+        reduction: Literal["sum", "mean"] = "sum",
+    ) -> None:
+        super().__init__((n_kinds, n_components, n_features), lambda1, lambda2, reduction)
+
+    def reconstruct(self, z: Tensor, kind: Tensor) -> Tensor:
+        """Return ``A^T A z`` of codes ``(b, d)`` with the A of their kind ``(b,)``, same shape."""
+        with torch.autocast(z.device.type, enabled=False):
+            own = self.weight[kind]
+            return (z.to(own.dtype)[:, None] @ own.mT @ own)[:, 0]
+
+    def loss(self, z: Tensor, kind: Tensor) -> Tensor:
+        """Return ``lambda1 * residual + lambda2 * departure`` of a batch of codes, a scalar."""
+        residual = torch.linalg.vector_norm(z.to(self.weight.dtype) - self.reconstruct(z, kind), dim=1)
+        return self.lambda1 * self.reduce(residual) + self.lambda2 * self.departure()
