@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from dross.base import BaseDetector, Rows, batches
-from dross.errors import ParameterError
 from dross.features.base import State
 from dross.tensors import in_one_piece, resolve_device, threads, to_tensor
 from dross.training import Training
@@ -105,8 +104,12 @@ class DeepDetector(BaseDetector):
         weights = self._in_one_piece(self.module_)
         return [Adam([weights], lr=self.lr, weight_decay=self.weight_decay, fused=True)]
 
-    def _training_step(self, x: Tensor, optimizers: list[Optimizer]) -> Tensor:
-        """Learn from a standardised batch; return the loss to report, detached."""
+    def _lr_factor(self, epoch: int, n_epochs: int) -> float:
+        """Return by what the optimisers' rates are multiplied in an epoch (0 is the first)."""
+        return 1.0
+
+    def _training_step(self, x: Tensor, rows: Tensor, optimizers: list[Optimizer]) -> Tensor:
+        """Learn from a standardised batch, the training rows of these numbers; return the loss, detached."""
         return self._descend(optimizers[0], lambda: self.module_.loss(x))  # type: ignore[operator]
 
     def _select_rows(self, X: Rows, epoch: int) -> NDArray[np.int64] | None:
@@ -120,6 +123,11 @@ class DeepDetector(BaseDetector):
     def _rows_per_step(self, n_rows: int) -> int:
         """Return how many rows a step takes, of so many to learn from."""
         return min(self.batch_size, n_rows)
+
+    def _rows_at_once(self) -> int:
+        """Return how many rows are scored at once."""
+        n_values: int = math.prod(self.input_shape_)
+        return max(1, _SCORE_BATCH_VALUES[len(self.input_shape_)] // n_values)
 
     def _on_epoch_end(self) -> dict[str, float]:
         """Do what is due after an epoch, and return what its history is to tell.
@@ -150,13 +158,6 @@ class DeepDetector(BaseDetector):
         self._check_choice("device", "auto", "cpu", "cuda")
         self._check_choice("precision", "auto", "32", "bf16")
         self._check_choice("standardize", True, False)
-
-    def _check_choice(self, name: str, *allowed: object) -> None:
-        """Raise unless a parameter has one of a few values."""
-        if getattr(self, name) not in allowed:
-            raise ParameterError(
-                f"{name} must be one of {', '.join(map(str, allowed))}; got {getattr(self, name)!r}."
-            )
 
     # ------------------------------------------------------------------ fit
 
@@ -198,8 +199,8 @@ class DeepDetector(BaseDetector):
         middle = self._narrow(self.reference_[None].astype(X.dtype)).reshape(n_units, n_each).mean(axis=1)
         total, squares = np.zeros(n_units), np.zeros(n_units)
         with np.errstate(over="ignore", invalid="ignore"):
-            for part in batches(len(X), max(1, _PASS_VALUES // (n_units * n_each))):
-                x = self._narrow(np.asarray(X[part])).reshape(-1, n_units, n_each) - middle[:, None]
+            for part in self._by_unit(X):
+                x = part - middle[:, None]
                 total += x.sum(axis=(0, 2))
                 squares += np.einsum("nui,nui->u", x, x)
             shift = total / (len(X) * n_each)
@@ -210,6 +211,22 @@ class DeepDetector(BaseDetector):
         deviation = np.sqrt(np.maximum(variance, 0))
         deviation = np.where(deviation > tiny, np.minimum(deviation, limit), 1.0)
         return np.clip(center, -limit, limit).astype(np.float32), (1 / deviation).astype(np.float32)
+
+    def _spanning(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return least value and 1/range per column or channel: a `_standardisation` to [0, 1]."""
+        low, high = np.full(self.input_shape_[0], np.inf), np.full(self.input_shape_[0], -np.inf)
+        for x in self._by_unit(X):
+            low, high = np.minimum(low, x.min(axis=(0, 2))), np.maximum(high, x.max(axis=(0, 2)))
+        limit = np.finfo(np.float32).max
+        low, high = np.clip(low, -limit, limit), np.clip(high, -limit, limit)
+        span = np.where(high - low > np.finfo(np.float32).tiny, high - low, 1.0)
+        return low.astype(np.float32), (1 / span).astype(np.float32)
+
+    def _by_unit(self, X: Rows) -> Iterator[NDArray[Any]]:
+        """Yield all rows, some at a time, with the values of each column or channel together: (b, u, n)."""
+        n_units, n_each = self.input_shape_[0], math.prod(self.input_shape_[1:])
+        for part in batches(len(X), max(1, _PASS_VALUES // (n_units * n_each))):
+            yield self._narrow(np.asarray(X[part])).reshape(-1, n_units, n_each)
 
     def _narrow(self, x: NDArray[Any]) -> NDArray[Any]:
         """Take numbers wider than float32 about the training median, so that an offset costs no digits."""
@@ -260,10 +277,9 @@ class DeepDetector(BaseDetector):
 
     def _map_batches(self, x: Rows, function: Any) -> NDArray[np.float64]:
         """Apply a function of the standardised batch row-wise, without gradients."""
-        size = max(1, _SCORE_BATCH_VALUES[len(self.input_shape_)] // math.prod(self.input_shape_))
         parts = []
         with torch.inference_mode(), self._autocast(scoring=True):
-            for part in batches(len(x), size):
+            for part in batches(len(x), self._rows_at_once()):
                 result = function(self._standardised(to_tensor(self._narrow(np.asarray(x[part])))))
                 parts.append(result.double().cpu().numpy())
         return np.concatenate(parts)

@@ -76,22 +76,22 @@ class Training:
         self._lay_out_batches()
 
     def _lay_out_batches(self) -> None:
-        n_rows = len(self.X) if self.rows is None else len(self.rows)
-        self.batch_size = self.detector._rows_per_step(n_rows)
-        self.n_steps = math.ceil(n_rows / self.batch_size)
-        if self.n_steps > 1 and n_rows % self.batch_size == 1:
+        self.n_rows = len(self.X) if self.rows is None else len(self.rows)
+        self.batch_size = self.detector._rows_per_step(self.n_rows)
+        self.n_steps = math.ceil(self.n_rows / self.batch_size)
+        if self.n_steps > 1 and self.n_rows % self.batch_size == 1:
             self.n_steps -= 1  # a last batch of one row joins its neighbour: batch norm needs two
 
     def _train_epoch(self) -> None:
         """Take the steps of one epoch that are still to be taken."""
         self.module.train()
         seed = (self.detector.seed_ * 1_000_003 + self.epoch) % 2**63
-        n_rows = len(self.X) if self.rows is None else len(self.rows)
-        order = torch.randperm(n_rows, generator=torch.Generator().manual_seed(seed))
+        order = torch.randperm(self.n_rows, generator=torch.Generator().manual_seed(seed))
         if self.rows is not None:
             order = self.rows[order]
         if self.step == 0:
             torch.manual_seed(seed)
+        self._set_learning_rates()
         while self.step < self.n_steps:
             start = self.step * self.batch_size
             end = len(order) if self.step == self.n_steps - 1 else start + self.batch_size
@@ -101,9 +101,16 @@ class Training:
             self._look_up()
         self._end_epoch()
 
+    def _set_learning_rates(self) -> None:
+        factor = self.detector._lr_factor(self.epoch, self.n_epochs)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group.setdefault("initial_lr", group["lr"])
+                group["lr"] = factor * group["initial_lr"]
+
     def _step(self, rows: Tensor) -> Tensor:
         x = self.detector._standardised(self.take(rows))
-        return self.detector._training_step(x, self.optimizers)
+        return self.detector._training_step(x, rows, self.optimizers)
 
     def _look_up(self) -> None:
         """Between two steps: report, keep a checkpoint, stop if asked to."""

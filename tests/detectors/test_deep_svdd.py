@@ -1,4 +1,4 @@
-"""Deep SVDD: center, range and distance by hand; no biases."""
+"""Deep SVDD: center and distance by hand; no biases."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from dross.detectors.deep_svdd import DeepSVDD, DeepSVDDModule, extremes
+from dross.detectors.deep_svdd import DeepSVDD, DeepSVDDModule
 
 
 def module() -> DeepSVDDModule:
     layer = nn.Linear(2, 2)
     layer.weight.data = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
     layer.bias.data = torch.tensor([5.0, 5.0])
-    return DeepSVDDModule(nn.Sequential(layer), (2,), 2)
+    return DeepSVDDModule(nn.Sequential(layer), 2)
 
 
 def test_score_is_the_squared_distance_from_the_center() -> None:
@@ -33,18 +33,24 @@ def test_center_stays_away_from_zero() -> None:
     assert net.center.tolist() == pytest.approx([-0.1, 0.1])
 
 
-def test_range_becomes_zero_to_one() -> None:
-    net = module()
-    net.place_range(extremes(torch.tensor([[-1.0, 7.0], [3.0, 7.0], [0.0, 7.0]])))
+def test_columns_span_zero_to_one() -> None:
+    X = np.array([[-1.0, 7.0], [3.0, 7.0], [0.0, 7.0]], np.float32)
+    detector = DeepSVDD(max_epochs=1, random_state=0).fit(X)
     # The second column is constant: nothing to divide by.
-    codes = net.codes(torch.tensor([[-1.0, 7.0], [3.0, 7.0], [1.0, 8.0]]))
-    assert codes.tolist() == [[0.0, 0.0], [1.0, 1.0], [0.5, 1.5]]
+    assert detector._standardised(torch.tensor([[-1.0, 7.0], [3.0, 7.0], [1.0, 8.0]])).tolist() == [
+        [0.0, 0.0],
+        [1.0, 0.0],
+        [0.5, 1.0],
+    ]
 
 
-def test_range_is_per_channel() -> None:
-    images = torch.zeros(2, 2, 2, 2)
+def test_channels_span_zero_to_one() -> None:
+    images = np.zeros((2, 2, 8, 8), np.float32)
     images[0, 0, 1, 1], images[1, 1, 0, 0] = 4.0, -2.0
-    assert extremes(images).tolist() == [[0.0, 0.0, 4.0, 0.0], [0.0, -2.0, 0.0, 0.0]]
+    detector = DeepSVDD(max_epochs=1, random_state=0).fit(images)
+    spanned = detector._standardised(torch.from_numpy(images))
+    assert spanned.amin((0, 2, 3)).tolist() == [0.0, 0.0]
+    assert spanned.amax((0, 2, 3)).tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("shape", [(30, 4), (30, 1, 16, 16), (30, 3, 16, 16)])
@@ -53,7 +59,7 @@ def test_nets_have_no_bias(shape: tuple[int, ...]) -> None:
     detector = DeepSVDD(max_epochs=1, batch_size=16, random_state=0).fit(X)
     assert not [name for name, _ in detector.module_.named_parameters() if name.endswith("bias")]
     assert (detector.module_.center.abs() >= 0.1 - 1e-6).all()
-    lowest = detector.module_.lowest.expand(1, *shape[1:])
     # A row at the lower end of every range has a code of zeros, whatever the weights.
     if len(shape) == 2:
-        assert not detector.module_.codes(lowest).any()
+        lowest = torch.from_numpy(X.min(axis=0, keepdims=True))
+        assert not detector.module_.codes(detector._standardised(lowest)).any()

@@ -55,7 +55,7 @@ def test_three_steps_each_down_its_own_loss(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(RSRAE, "_descend", watched)
     net.train()
     optimizers = detector._configure_optimizers()
-    detector._training_step(x, optimizers)
+    detector._training_step(x, torch.arange(len(x)), optimizers)
     assert [rate for rate, _ in taken] == [2.5e-4, 2.5e-3, 2.5e-3]
     assert [loss for _, loss in taken] == pytest.approx(expected)
 

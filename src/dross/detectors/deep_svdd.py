@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dross.base import Rows, sample_rows
@@ -22,12 +23,6 @@ _CENTER_VALUES = 100_000_000
 _NEAREST_TO_ZERO = 0.1  # of the center's coordinates, as in the authors' code
 
 
-def extremes(x: Tensor) -> Tensor:
-    """Return least and greatest values of each row per column or channel, shape (b, 2 u), least first."""
-    per_unit = x.reshape(*x.shape[:2], -1)
-    return torch.cat([per_unit.amin(dim=2), per_unit.amax(dim=2)], dim=1)
-
-
 class DeepSVDDModule(nn.Module):
     """A net whose codes are drawn together around a fixed center.
 
@@ -35,40 +30,22 @@ class DeepSVDDModule(nn.Module):
     ----------
     encoder : nn.Module
         Rows to codes ``(b, k)``; its biases are taken away.
-    input_shape : tuple of int
-        Shape of one row.
     latent_dim : int
         Width of the codes.
     """
 
     center: Tensor
-    lowest: Tensor
-    per_range: Tensor
 
-    def __init__(self, encoder: nn.Module, input_shape: tuple[int, ...], latent_dim: int) -> None:
+    def __init__(self, encoder: nn.Module, latent_dim: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.register_buffer("center", torch.zeros(latent_dim))
-        per_unit = (input_shape[0],) + (1,) * (len(input_shape) - 1)
-        self.register_buffer("lowest", torch.zeros(per_unit))
-        self.register_buffer("per_range", torch.ones(per_unit))
         # With a bias anywhere the net could give the center whatever the row.
         for layer in encoder.modules():
             if isinstance(layer, (nn.Linear, nn.Conv2d)):
                 layer.bias = None
             elif isinstance(layer, nn.BatchNorm2d):
                 layer.weight = layer.bias = None  # type: ignore[assignment]
-
-    def place_range(self, extremes: Tensor) -> None:
-        """Take the range of each column or channel, which the net then gets as 0 to 1, from `extremes`.
-
-        Without biases a row of zeros has a code of zeros. About their mean, ordinary rows would be that.
-        """
-        lowest, highest = extremes.float().view(len(extremes), 2, -1).unbind(dim=1)
-        span = highest.amax(dim=0) - lowest.amin(dim=0)
-        self.lowest.copy_(lowest.amin(dim=0).view_as(self.lowest))
-        per_range = torch.where(span > torch.finfo(span.dtype).tiny, 1 / span, 1.0)
-        self.per_range.copy_(per_range.view_as(self.per_range))
 
     def place_center(self, codes: Tensor) -> None:
         """Set the center to the mean of codes ``(n, k)``, each coordinate at least 0.1 away from 0.
@@ -81,7 +58,7 @@ class DeepSVDDModule(nn.Module):
 
     def codes(self, x: Tensor) -> Tensor:
         """Return the code of each row, shape (b, k)."""
-        z: Tensor = self.encoder((x - self.lowest) * self.per_range)
+        z: Tensor = self.encoder(x)
         return z.float()
 
     def score(self, x: Tensor) -> Tensor:
@@ -104,7 +81,7 @@ class DeepSVDD(DeepDetector):
     Deviations: the net starts from random weights, not from an autoencoder's, so that its batch norm takes
     the first statistics from the pass that finds the center. The paper scales images to 0 to 1; here each
     column or channel is. Convolutions are strided, where the paper's LeNets pool; lr is Adam's default, not
-    1e-4. Range and center are those of at most 10 000 rows.
+    1e-4. The center is that of at most 10 000 rows.
 
     Parameters
     ----------
@@ -115,7 +92,9 @@ class DeepSVDD(DeepDetector):
         Width of the code, that of the paper's net for MNIST.
     weight_decay : float, default 1e-6
         The paper's.
-    max_epochs, batch_size, lr, standardize, device, precision, verbose
+    standardize : bool, default True
+        Whether columns and channels are made to span [0, 1].
+    max_epochs, batch_size, lr, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state
         See `BaseDetector`.
@@ -148,12 +127,15 @@ class DeepSVDD(DeepDetector):
         else:
             channels = (8, 4) if input_shape[0] == 1 else (32, 64, 128)
             encoder = conv_encoder(input_shape, self.hidden_sizes or channels, self.latent_dim)
-        return DeepSVDDModule(encoder, input_shape, self.latent_dim)
+        return DeepSVDDModule(encoder, self.latent_dim)
+
+    def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Let columns and channels span [0, 1]: about their mean, ordinary rows would have codes of zeros."""
+        return self._spanning(X) if self.standardize else super()._standardisation(X)
 
     def _train(self, X: Rows) -> None:
         module: Any = self.module_.train()  # batch norm as in the first steps
         n = min(_CENTER_ROWS, max(256, _CENTER_VALUES // math.prod(self.input_shape_)))
         x = np.asarray(X[sample_rows(len(X), n, self.seed_)])
-        module.place_range(torch.from_numpy(self._map_batches(x, extremes)))
         module.place_center(torch.from_numpy(self._map_batches(x, module.codes)))
         super()._train(X)

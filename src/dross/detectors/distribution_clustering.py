@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from dross.base import BaseDetector, Rows, sample_rows
 from dross.clustering.distribution_clustering import DistributionClustering
-from dross.errors import ParameterError
 from dross.features.base import State
 from dross.shallow import flatten
 
@@ -84,8 +83,7 @@ class DistributionClusteringDetector(BaseDetector):
     def _check_parameters(self) -> None:
         self._check_number("max_samples", int, 2)
         self._clustering().check_parameters()
-        if self.scoring not in ("graded", "published"):
-            raise ParameterError(f"scoring must be 'graded' or 'published', got {self.scoring!r}.")
+        self._check_choice("scoring", "graded", "published")
 
     def _fit(self, X: Rows) -> None:
         self.kept_rows_ = sample_rows(len(X), self.max_samples, self.seed_)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from dross.base import Rows, batches
+from dross.base import Rows
 from dross.clustering.distance_profiles import unit_rows
 from dross.clustering.named import CLUSTERINGS, clustering
 from dross.clustering.variance_selection import VarianceSelection
@@ -23,7 +23,6 @@ from dross.nets.duad import DUADModule
 
 __all__ = ["DUAD"]
 
-_PASS_VALUES = 1_000_000
 _SMALLEST_BATCH = 32
 _STEPS_PER_EPOCH = 16
 
@@ -131,17 +130,7 @@ class DUAD(DeepDetector):
 
     def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Let columns and channels span [0, 1]: an angle is one seen from the least values."""
-        if not self.standardize:
-            return super()._standardisation(X)
-        n_units, n_each = self.input_shape_[0], math.prod(self.input_shape_[1:])
-        low, high = np.full(n_units, np.inf), np.full(n_units, -np.inf)
-        for part in batches(len(X), max(1, _PASS_VALUES // (n_units * n_each))):
-            x = self._narrow(np.asarray(X[part])).reshape(-1, n_units, n_each)
-            low, high = np.minimum(low, x.min(axis=(0, 2))), np.maximum(high, x.max(axis=(0, 2)))
-        limit = np.finfo(np.float32).max
-        low, high = np.clip(low, -limit, limit), np.clip(high, -limit, limit)
-        span = np.where(high - low > np.finfo(np.float32).tiny, high - low, 1.0)
-        return low.astype(np.float32), (1 / span).astype(np.float32)
+        return self._spanning(X) if self.standardize else super()._standardisation(X)
 
     def _rows_per_step(self, n_rows: int) -> int:
         return min(self.batch_size, max(_SMALLEST_BATCH, n_rows // _STEPS_PER_EPOCH), n_rows)

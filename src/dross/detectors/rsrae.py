@@ -174,7 +174,7 @@ class RSRAE(DeepDetector):
             Adam([weights], lr=self.subspace_lr, fused=True),
         ]
 
-    def _training_step(self, x: Tensor, optimizers: list[Optimizer]) -> Tensor:
+    def _training_step(self, x: Tensor, rows: Tensor, optimizers: list[Optimizer]) -> Tensor:
         module: Any = self.module_
         loss = self._descend(optimizers[0], lambda: module.loss(x))
         self._descend(optimizers[1], module.orthogonality_loss)

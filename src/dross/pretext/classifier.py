@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dross.base import Rows, batches
+from dross.base import Rows
 from dross.deep import DeepDetector
 from dross.errors import ParameterError
 from dross.nets.wide_resnet import WideResNet
@@ -149,10 +149,8 @@ class TransformationDetector(DeepDetector):
         transformations = self._transformations(square_side(input_shape))
         return TransformationClassifier(self._net(input_shape, len(transformations)), transformations)
 
-    def _map_batches(self, x: Rows, function: Any) -> NDArray[np.float64]:
-        answers = super()._map_batches
-        parts = batches(len(x), _IMAGES_AT_ONCE)
-        return np.concatenate([answers(np.asarray(x[part]), function) for part in parts])
+    def _rows_at_once(self) -> int:
+        return _IMAGES_AT_ONCE
 
     def _train(self, X: Rows) -> None:
         module: Any = self.module_
