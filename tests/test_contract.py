@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from dross import registry
 from dross.base import BaseDetector
 from dross.errors import ParameterError
-from dross.pretext.classifier import TransformationDetector
+from quick import LEAVE_ONE_OUT, VIEW_NAMES, quick
 
 _LEAVE_ONE_OUT = (
     "training rows leave themselves out, so that the share flagged among them is not the share that predict "
@@ -35,6 +35,7 @@ EXPECTED_FAILURES: dict[str, dict[str, str]] = {
     "deep_svdd": {"check_methods_subset_invariance": _FLOAT32},
     "duad": {"check_methods_subset_invariance": _FLOAT32},
     "drae": {"check_methods_subset_invariance": _FLOAT32},
+    "goad": {"check_methods_subset_invariance": _FLOAT32},
     "memae": {"check_methods_subset_invariance": _FLOAT32},
     "rsrae": {"check_methods_subset_invariance": _FLOAT32},
     "toll": {"check_methods_subset_invariance": _FLOAT32},
@@ -45,13 +46,17 @@ EXPECTED_FAILURES: dict[str, dict[str, str]] = {
 _HALF_SPACE = "its response rises along directions of the code: a row odd on the far side responds more"
 _RELATIVE = "rows near the mean have large relative errors too, so that the odd row lies within the mixture"
 _SURE = "it asks how sure the classifier is, not whether it is right: of the hole's edges it is"
+_FAR = "of what lies far out on one cluster's side the classifier is surest"
 
 BLIND: dict[tuple[str, str], str] = {
     ("dagmm", "table"): _RELATIVE,
+    ("ocnn", "heat map"): _HALF_SPACE,
     ("ocnn", "image"): _HALF_SPACE,
     ("rotnet", "image"): _SURE,
+    ("sub_clusters", "heat map"): _FAR,
+    ("sub_clusters", "table"): _FAR,
 }
-"""Detector and family -> why the method, as published, does not see the planted anomaly."""
+"""Detector and kind of rows, or "heat map" -> why the method, as published, is blind to what is planted."""
 
 
 def expect_blindness(request: pytest.FixtureRequest, name: str, family: str) -> None:
@@ -63,21 +68,19 @@ def expect_blindness(request: pytest.FixtureRequest, name: str, family: str) -> 
 NAMES = list(registry.DETECTORS)
 TABLE_NAMES = [name for name in NAMES if "table" in registry.get(name).input_kinds]
 IMAGE_NAMES = [name for name in NAMES if "image" in registry.get(name).input_kinds]
-VIEW_NAMES = [name for name in NAMES if issubclass(registry.get(name), TransformationDetector)]
 
 
 def make(name: str, **parameters: Any) -> BaseDetector:
     """Return a detector that is quick to train."""
     cls = registry.get(name)
-    if name in VIEW_NAMES:  # an epoch meets every image under each of its transformations
-        parameters = {"depth": 4, "max_epochs": 1, "batch_size": 64} | parameters
-    if name == "gt_lfr":
-        parameters = {"n_components": 4} | parameters
-    if "max_epochs" in {field.name for field in fields(cls)}:
-        parameters = {"max_epochs": 3, "batch_size": 16, "precision": "32"} | parameters
+    own = quick(name)
+    if "max_epochs" in own and name not in VIEW_NAMES:
+        own |= {"max_epochs": 3, "batch_size": 16}
+    if "precision" in {field.name for field in fields(cls)}:
+        own |= {"precision": "32"}
     if name == "rsrae":  # its published rate needs its published number of epochs
-        parameters = {"lr": 1e-3} | parameters
-    return cls(**{"random_state": 0} | parameters)
+        own |= {"lr": 1e-3}
+    return cls(**{"random_state": 0} | own | parameters)
 
 
 def _name(estimator: BaseDetector) -> str:
@@ -145,7 +148,7 @@ class TestEveryDetector:
     def test_training_scores_are_scores_of_the_training_rows(self, name: str, family: str) -> None:
         X = DATA[family]()
         detector = make(name).fit(X)
-        if name in ("knn", "lof", "kde"):
+        if name in LEAVE_ONE_OUT:
             assert not np.allclose(detector.anomaly_scores_, detector.anomaly_score(X))
         else:
             np.testing.assert_array_equal(detector.anomaly_scores_, detector.anomaly_score(X))
@@ -175,6 +178,8 @@ class TestEveryDetector:
         np.testing.assert_array_equal(few.anomaly_scores_, many.anomaly_scores_)
 
     def test_labels_change_no_score(self, name: str, family: str) -> None:
+        if name == "sub_clusters":
+            pytest.skip("its y are kinds of normal rows, to be learnt")
         X = DATA[family]()
         labels = (np.arange(len(X)) == 0).astype(int)
         np.testing.assert_array_equal(
@@ -334,7 +339,7 @@ def test_heat_map_peaks_in_the_planted_patch(request: pytest.FixtureRequest, nam
     """Plant a patch in a normal image: the heat map's peak lies in it in at least 80 of 100."""
     if name in VIEW_NAMES:
         pytest.skip("a net that recognises anything has 5 000 occlusions, times its views, to look at here")
-    expect_blindness(request, name, "image")
+    expect_blindness(request, name, "heat map")
     rng = np.random.default_rng(5)
     ramp = np.linspace(0, 1, 32, dtype=np.float32)
     X = np.stack([np.outer(np.roll(ramp, s), ramp[::-1]) for s in rng.integers(0, 8, 200)])[:, None]

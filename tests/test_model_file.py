@@ -23,19 +23,17 @@ from command_line import make_pictures, make_table, make_texts
 from dross import registry
 from dross.errors import InputError, ModelFileError, ParameterError
 from dross.model_file import FORMAT_VERSION, read_model_file, write_model_file
+from quick import LEAVE_ONE_OUT, quick
 
-QUICK = {
-    **{name: {"max_epochs": 1} for name in registry.DETECTORS if hasattr(registry.get(name), "max_epochs")},
-    "isolation_forest": {"n_estimators": 5},
-    "guarded_forest": {"n_estimators": 5},
-}
-LEAVE_ONE_OUT = ("kde", "knn", "lof")
+FEW_TREES = {name: {"n_estimators": 5} for name in ("guarded_forest", "isolation_forest")}
 
 Values, Arrays = dict[str, Any], dict[str, NDArray[Any]]
 
 
 def find(data: Any, detector: str, **options: Any) -> dross.Findings:
-    return dross.find(data, detector=detector, parameters=QUICK.get(detector), **options)
+    return dross.find(
+        data, detector=detector, parameters=quick(detector) | FEW_TREES.get(detector, {}), **options
+    )
 
 
 @pytest.fixture(scope="module")

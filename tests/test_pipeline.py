@@ -22,8 +22,8 @@ from dross.detectors.isolation_forest import IsolationForest
 from dross.detectors.knn import KNN
 from dross.errors import DrossError, InputError, ParameterError
 from dross.monitor import Monitor
+from quick import LEAVE_ONE_OUT
 
-LEAVE_ONE_OUT = ("kde", "knn", "lof")
 FOR_TABLES = [name for name in registry.DETECTORS if "table" in registry.get(name).input_kinds]
 
 

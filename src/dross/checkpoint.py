@@ -44,6 +44,8 @@ class Checkpoint:
         Made at the first save. It goes when `Findings.save` puts a whole result in the place of its parent.
     key
         Hash of data and parameters; a state with another key is refused.
+    suffix
+        Of the file names, where several states share the folder.
 
     Examples
     --------
@@ -60,15 +62,20 @@ class Checkpoint:
 
     folder: Path
     key: str
+    suffix: str = ""
     resumed_from_epoch: int | None = field(default=None, init=False)
+
+    def part(self, name: str) -> Checkpoint:
+        """Return a checkpoint in the same folder, of something that is trained first."""
+        return Checkpoint(self.folder, self.key, suffix=f".{name}")
 
     def save(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Replace the state in one step: values and arrays travel in one file."""
         self.folder.mkdir(parents=True, exist_ok=True)
         about = {"key": self.key, "values": json.dumps(values)}
-        write_atomically(self.folder / _FILE, save(arrays, metadata=about))
+        write_atomically(self.folder / (_FILE + self.suffix), save(arrays, metadata=about))
         readable = json.dumps({"key": self.key, **values}, indent=2)
-        write_atomically(self.folder / _ABOUT, readable.encode())
+        write_atomically(self.folder / (_ABOUT + self.suffix), readable.encode())
 
     def load(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
         """Return the state, or None if there is none.
@@ -78,7 +85,7 @@ class Checkpoint:
         InputError
             If the state belongs to other data or parameters, or the file is damaged.
         """
-        path = self.folder / _FILE
+        path = self.folder / (_FILE + self.suffix)
         if not path.exists():
             return None
         data = path.read_bytes()

@@ -147,7 +147,7 @@ def test_what_learns_from_views_is_cut_short() -> None:
     from dross.pretext.classifier import TransformationDetector
 
     of_views = {n for n in registry.DETECTORS if issubclass(registry.get(n), TransformationDetector)}
-    assert of_views == tables._OF_VIEWS
+    assert of_views <= set(tables._SMALLEST)
     for table in load_tables().values():
         for row, cell in table.cells("cpu", detectors=("geom", "jigsaw", "rotnet", "ssl"), seeds=1):
             if row.is_of_images:

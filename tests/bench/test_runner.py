@@ -140,6 +140,26 @@ class TestSelectionByLabels:
         assert len(calls) == 1
 
 
+class TestSubClasses:
+    """The sub-clusters paper's own protocol: a classifier is told the classes of its normal rows."""
+
+    def test_the_fit_is_told_the_classes(self) -> None:
+        method = Method("known", "sub_clusters", {"net": "small", "max_epochs": 1}, "sub_classes")
+        of_three = cell("one_class", method, normal=["shark", "trout", "ray"], n_clusters=2)
+        task, answers, *_ = runner._Workplace().drawn(of_three)
+        fitted = method.fit(task, 0, "cpu", answers)
+        data = runner._here._read("cifar100")
+        draw = experiments.plan("one_class", dict(of_three.setting), data, 0).draw
+        # The first two of the three are one group: places 0 and 1 of 3, times 2, by 3.
+        expected = (data.labels[draw.train] == "ray").astype(int)
+        assert fitted.detector.labels_.tolist() == expected.tolist()
+
+    def test_one_class_leaves_nothing_to_tell_apart(self) -> None:
+        method = Method("known", "sub_clusters", {}, "sub_classes")
+        alone = cell("one_class", method, normal=["shark"], n_clusters=1)
+        assert runner.obstacle(alone) == "one class leaves nothing to tell apart"
+
+
 class TestWhatCannotRun:
     def test_each_has_its_reason(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         assert runner.obstacle(cell("kdd", "f_anogan")) == "detector not built yet"

@@ -58,22 +58,32 @@ class Answers:
         The share of rows that F1 calls anomalous, where the protocol states one.
     validation : tuple of rows and bool array, or None
         Labelled rows, prepared as the others.
+    sub_classes : array or None
+        Of each training row, where the experiment knows classes of normal rows.
     """
 
     is_anomaly: NDArray[np.bool_]
     flagged_share: float | None = None
     validation: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None
+    sub_classes: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A draw from a data set, and how its rows are prepared."""
+    """A draw from a data set, and how its rows are prepared.
+
+    Attributes
+    ----------
+    sub_classes : int array or None
+        Of all rows of the data, a number for each group of normal classes; see `Answers`.
+    """
 
     data: Data
     draw: Draw
     is_anomaly: NDArray[np.bool_]
     prepare: Callable[[Any, Any], preparations.Pair]
     flagged_share: float | None = None
+    sub_classes: NDArray[np.int64] | None = None
 
     def carry_out(self, at_most: int | None = None) -> tuple[Task, Answers, str]:
         """Take the rows and prepare them; return them with the answers and the draw as a sentence.
@@ -91,7 +101,9 @@ class Plan:
         if draw.validation is not None:
             _, rows = self.prepare(train, self.data.rows.take(draw.validation))
             validation = rows, self.is_anomaly[draw.validation]
-        return task, Answers(self.is_anomaly[draw.scored], self.flagged_share, validation), draw.sentence
+        sub_classes = None if self.sub_classes is None else self.sub_classes[draw.train]
+        answers = Answers(self.is_anomaly[draw.scored], self.flagged_share, validation, sub_classes)
+        return task, answers, draw.sentence
 
 
 def kdd(data: Data, seed: int, *, share: float, n_train: int | None = None) -> Plan:
@@ -162,10 +174,15 @@ def one_class(
 ) -> Plan:
     """The normal classes' training rows, clean; their test rows and those of the others are scored.
 
-    ``n_clusters`` and ``level`` say how a classifier groups the classes; the draw does not hang on them.
+    The sub-classes are the normal classes, or ``n_clusters`` groups of them, neighbours in ``normal``
+    together. ``level`` names the groups of a hierarchy of classes, which is not at hand.
     """
     draw, is_anomaly = _own_split(data, seed, normal, anomalous, share=0.0, n_train=n_train)
-    return Plan(data, draw, is_anomaly, preparations.unit_pixels)
+    classes = list(np.atleast_1d(normal))
+    sub_classes = np.full(len(data.labels), -1)
+    for place, name in enumerate(classes):
+        sub_classes[data.labels == name] = place * (n_clusters or len(classes)) // len(classes)
+    return Plan(data, draw, is_anomaly, preparations.unit_pixels, sub_classes=sub_classes)
 
 
 def gan(data: Data, seed: int, *, normal: Any, share: float, n_test: int, n_train: int | None = None) -> Plan:

@@ -24,7 +24,7 @@ from dross.errors import ParameterError
 
 __all__ = ["BASELINES", "COMMON", "PLANNED", "PYOD", "Fit", "Method", "Outcome", "named"]
 
-PLANNED = frozenset({"f_anogan", "isif", "joint_encoder", "sub_clusters"})
+PLANNED = frozenset({"f_anogan", "joint_encoder"})
 """Detectors that the papers' tables name and that are not built yet."""
 
 PYOD: Mapping[str, str] = {
@@ -66,9 +66,10 @@ class Method:
         A name of `dross.registry.DETECTORS`, of `PYOD`, or of `PLANNED`.
     parameters : mapping
         Parameters of the detector; ``steps`` stands for as many epochs as make so many batches.
-    select : "" or "validation"
-        "validation" keeps the weights of the epoch with the best AUROC on labelled validation rows, as
-        Toll's protocol does: labels then choose, and the table says so.
+    select : "", "validation" or "sub_classes"
+        Which answers the method is shown, as its paper's own protocol does; the table then says so.
+        "validation" keeps the weights of the epoch with the best AUROC on labelled validation rows;
+        "sub_classes" tells the fit to which class each training row belongs, all of them normal.
     trace : bool
         Whether the scores are taken after every epoch.
     """
@@ -93,7 +94,11 @@ class Method:
     def fit_key(self) -> str:
         """What a fit hangs on: equal for methods that differ only in how they score."""
         parameters = {name: value for name, value in self.parameters.items() if name != "scoring"}
-        return json.dumps([self.detector, parameters, self.trace], sort_keys=True)
+        return json.dumps([self.detector, parameters, self.trace, self._knows_classes], sort_keys=True)
+
+    @property
+    def _knows_classes(self) -> bool:
+        return self.select == "sub_classes"
 
     def fit(self, task: Task, seed: int, device: str, answers: Answers | None = None) -> Fit:
         """Fit the training rows.
@@ -105,9 +110,10 @@ class Method:
         else:
             detector = self._detector(task, seed, device)
             watch = self._watch(detector, task, answers)
+        classes = self._seen(answers).sub_classes if self._knows_classes else None
         start = time.perf_counter()
         with self._quietly():
-            detector.fit(self._rows(task.train))
+            detector.fit(self._rows(task.train), classes)
         watching = watch.seconds if watch is not None else 0.0
         return Fit(detector, watch, time.perf_counter() - start - watching)
 
@@ -123,7 +129,7 @@ class Method:
                 )
         else:
             if isinstance(watch, BestOnValidation):
-                watch.take("best" if self.select else "last")
+                watch.take("best" if self.select == "validation" else "last")
             as_fitted = task.is_transductive and not self.select
             for one in fields(detector):
                 if one.name == "scoring":  # another method may have scored with this fit before
@@ -148,17 +154,20 @@ class Method:
         return warnings.catch_warnings(action="ignore") if self.detector in PYOD else nullcontext()
 
     def _watch(self, detector: Any, task: Task, answers: Answers | None) -> Trace | None:
-        if not self.select and not self.trace:
+        watch: Trace
+        if self.select == "validation":
+            watch = BestOnValidation(detector, self._seen(answers).validation)
+        elif self.trace:
+            watch = Trace(detector, task.scored, self._seen(answers).is_anomaly)
+        else:
             return None
-        if answers is None:
-            raise ParameterError(f"{self.name} looks at known answers, and none were given.")
-        watch = (
-            BestOnValidation(detector, answers.validation)
-            if self.select
-            else Trace(detector, task.scored, answers.is_anomaly)
-        )
         detector.set_monitor(watch)
         return watch
+
+    def _seen(self, answers: Answers | None) -> Answers:
+        if answers is None:
+            raise ParameterError(f"{self.name} looks at known answers, and none were given.")
+        return answers
 
     def _detector(self, task: Task, seed: int, device: str) -> Any:
         cls = registry.get(self.detector)

@@ -74,6 +74,8 @@ def obstacle(cell: Cell) -> str:
     reason = cell.method.obstacle("image" if dataset.kind == "image" else "table")
     if not reason and cell.setting.get("features", "raw") != "raw":
         reason = "features not built yet"
+    if not reason and cell.method.select == "sub_classes" and cell.setting.get("n_clusters") == 1:
+        reason = "one class leaves nothing to tell apart"
     return reason or ("" if dataset.find(data_root()) else "data not present")
 
 

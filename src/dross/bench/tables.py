@@ -23,8 +23,13 @@ from dross.errors import ParameterError
 __all__ = ["BUDGETS", "Budget", "Cell", "Column", "Row", "Table", "find_tables", "load_tables"]
 
 Number = float | tuple[float, float]
-_OF_VIEWS = {"e3outlier", "geom", "gt_lfr", "jigsaw", "rotnet", "ssl"}
-_SMALLEST_NET = {"depth": 4, "width": 1}
+_SMALLEST: dict[str, dict[str, Any]] = {
+    **{name: {"depth": 4} for name in ("e3outlier", "geom", "jigsaw", "rotnet", "ssl")},
+    "gt_lfr": {"depth": 4, "n_components": 4},
+    "isif": {"net": "small"},
+    "sub_clusters": {"net": "small", "embedding_epochs": 1},
+}
+"""What makes a net small by detector, for budget smoke."""
 _UNTRAINED = {method.detector for method in BASELINES} | {
     *("distribution_clustering", "guarded_forest", "pyod_ecod")
 }
@@ -59,14 +64,16 @@ BUDGETS = {
         Budget(
             "cpu",
             "fixed cells, at most an hour a table on two cores; on images the autoencoder takes 500 batches, "
-            "Toll 300, those that learn from views a narrow net and one pass (RotNet 8), where a table has "
-            "no schedule of its own",
+            "Toll 300, those that learn from views a narrow net and one pass (RotNet 8), embedding and "
+            "classifier of sub-clusters 20 epochs of small nets, where a table has no schedule of its own",
             3,
             on_images={
                 "autoencoder": {"steps": 500},
                 "toll": {"steps": 300},
                 "rotnet": {"width": 1, "max_epochs": 8},
                 **{name: {"width": 1, "max_epochs": 1} for name in ("geom", "jigsaw", "ssl")},
+                "isif": {"net": "small", "max_epochs": 20},
+                "sub_clusters": {"depth": 10, "width": 1, "max_epochs": 20, "embedding_epochs": 20},
             },
         ),
         Budget("gpu", "the paper's schedule where one GPU manages a cell in ten minutes", 3),
@@ -351,9 +358,7 @@ def _one_epoch(method: Method, parameters: dict[str, Any]) -> dict[str, Any]:
     if method.detector in _UNTRAINED:
         return parameters
     kept = {k: v for k, v in parameters.items() if k not in ("steps", "max_epochs", "batch_size")}
-    if method.detector in _OF_VIEWS:  # dozens of views of each image
-        kept |= _SMALLEST_NET | ({"n_components": 4} if method.detector == "gt_lfr" else {})
-    return kept | {_EPOCHS.get(method.detector, "max_epochs"): 1}
+    return kept | _SMALLEST.get(method.detector, {}) | {_EPOCHS.get(method.detector, "max_epochs"): 1}
 
 
 def _as_json(value: Any) -> str:

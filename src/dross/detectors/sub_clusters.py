@@ -1,0 +1,237 @@
+"""Sub-clusters of normal data: what a classifier of them is unsure of (Lee and Lee)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+
+from dross.base import Rows, batches, sample_rows
+from dross.clustering.sub_clusters import SubClusters
+from dross.deep import DeepDetector
+from dross.detectors.isif import ISIF
+from dross.errors import ParameterError
+from dross.features.base import State
+from dross.nets.sub_clusters import NetName, SubClusterModule, classifier_net
+from dross.scoring import ODIN_EPS, ODIN_TEMPERATURE, max_softmax, odin
+from dross.shallow import flatten
+
+__all__ = ["SubClusterClassifier"]
+
+_MOMENTUM = 0.9
+_CLUSTERED_ROWS = 20_000
+_PASS_VALUES = 4_000_000
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SubClusterClassifier(DeepDetector):
+    """A row of which a classifier cannot say to which kind of rows it belongs is unusual.
+
+    Rows fall into sub-clusters, given by the caller or found here, and a classifier learns to tell these
+    apart; what separates them also separates what belongs to none. The score is how unsure it is; rows that
+    are all equal make one sub-cluster, and scores of 0. Contamination: anomalies among the training rows are
+    learnt as members of a sub-cluster; a classifier that cannot fit them all stays unsure of the few.
+
+    The paper takes its sub-clusters from class labels, and scores unlabelled images by their neighbours
+    alone. Here images without labels are embedded by `ISIF`, and `SubClusters` finds the parts of the
+    embedding's neighbour graph, and how many there are. Tables are clustered as they are.
+
+    Parameters
+    ----------
+    n_sub_clusters : int or None, default None
+        Sub-clusters to find where none are given; None chooses the number.
+    embedding : "auto", "isif" or "raw", default "auto"
+        Where they are sought: in an embedding of `ISIF`, or in the standardised values; "auto" takes "isif"
+        for images. With another embedding at hand, cluster that and hand its clusters to `fit`.
+    embedding_epochs : int or None, default None
+        Of ISIF, whose other parameters are its defaults; None takes as many as it does.
+    scoring : "max" or "odin", default "max"
+        1 - the largest softmax, or that at a temperature after a small step of the values towards the
+        classifier's answer. Scores follow ``set_params(scoring=...)`` after a fit at once; the threshold and
+        ``anomaly_scores_`` stay those of the fit.
+    temperature : float, default 1000
+        ODIN's, as published.
+    eps : float, default 0.0014
+        ODIN's step, as published for pixels between 0 and 1, in the unit of the rows: multiply it by 255 for
+        bytes. It cannot be tuned without labels.
+    net : "auto", "small", "wide" or "resnet18", default "auto"
+        The paper's nets for images: two convolutions and two dense layers, a wide residual net, and ResNet-18
+        with attention. "auto" takes them for images of one channel, for coloured ones up to 64 pixels, and
+        for larger ones. Tables get two hidden layers of 64 units.
+    depth, width : int, default 28 and 10
+        Of the wide net. The paper's "depth and width 28" would have 287 million weights.
+    max_epochs : int or None, default 200
+        As published.
+    batch_size : int, default 250
+        As published.
+    lr : float, default 0.1
+        Of stochastic gradient descent with momentum 0.9, as published; it falls to 0 as a cosine does. (The
+        paper lets ResNet-18's fall by a fifth every 10th epoch instead.)
+    weight_decay, standardize, device, precision, verbose
+        See `DeepDetector`.
+    contamination, random_state
+        See `BaseDetector`.
+
+    Attributes
+    ----------
+    sub_classes_ : ndarray
+        What the sub-clusters are called: the values of ``y``, else numbers from 0.
+    labels_ : int array of shape (n,)
+        Sub-cluster of each training row, a place in ``sub_classes_``. A detector that was loaded has none.
+
+    References
+    ----------
+    Lee, Lee: Sub-clusters of normal data for anomaly detection.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(90, 2)) * 0.3 + np.repeat([[-3.0, 0.0], [3.0, 0.0], [0.0, 5.0]], 30, axis=0)
+    >>> detector = SubClusterClassifier(max_epochs=20, batch_size=30, random_state=0).fit(X)
+    >>> odd, ordinary = detector.anomaly_score([[0.0, 1.7], [3.0, 0.0]])
+    >>> len(detector.sub_classes_), bool(odd > ordinary)
+    (3, True)
+    """
+
+    n_sub_clusters: int | None = None
+    embedding: Literal["auto", "isif", "raw"] = "auto"
+    embedding_epochs: int | None = None
+    scoring: Literal["max", "odin"] = "max"
+    temperature: float = ODIN_TEMPERATURE
+    eps: float = ODIN_EPS
+    net: NetName = "auto"
+    depth: int = 28
+    width: int = 10
+    max_epochs: int | None = 200
+    batch_size: int = 250
+    lr: float = 0.1
+
+    def fit(self, X: Rows, y: object = None) -> Self:
+        """Learn from rows and their sub-clusters, and set the threshold.
+
+        Parameters
+        ----------
+        X : array of shape (n, d) or (n, c, h, w), or a `RowSource`
+            The rows, anomalies among them.
+        y : array-like of shape (n,), optional
+            Which sub-cluster of the *normal* rows each belongs to, by any name. Never whether it is an
+            anomaly.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ParameterError
+            If ``y`` has another length, or names a single sub-cluster.
+        """
+        self._given = None if y is None else np.asarray(y)
+        try:
+            return super().fit(X)
+        finally:
+            del self._given
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        self._check_number("n_sub_clusters", int, 2, optional=True)
+        self._check_choice("embedding", "auto", "isif", "raw")
+        self._check_number("embedding_epochs", int, 1, optional=True)
+        self._check_choice("scoring", "max", "odin")
+        self._check_number("temperature", float, 1e-3)
+        self._check_number("eps", float, 0)
+        self._check_choice("net", "auto", "small", "wide", "resnet18")
+        self._check_number("depth", int, 4)
+        self._check_number("width", int, 1)
+
+    def _fit(self, X: Rows) -> None:
+        if self._given is None:
+            self.labels_ = self._find_sub_clusters(X)
+            self.sub_classes_ = np.arange(self.labels_.max() + 1)
+        elif self._given.shape != (len(X),):
+            raise ParameterError(
+                f"y must name the sub-cluster of each of the {len(X)} rows; got shape {self._given.shape}."
+            )
+        else:
+            self.sub_classes_, self.labels_ = np.unique(self._given, return_inverse=True)
+            if len(self.sub_classes_) < 2:
+                raise ParameterError(
+                    "A classifier of sub-clusters needs at least two of them, and y names one."
+                )
+        super()._fit(X)
+
+    def _find_sub_clusters(self, X: Rows) -> NDArray[np.int64]:
+        is_image = len(self.input_shape_) == 3
+        steps: list[Any] = [SubClusters(n_clusters=self.n_sub_clusters, random_state=self.seed_)]
+        if self.embedding == "isif" or (self.embedding == "auto" and is_image):
+            embed: Callable[[Any], NDArray[Any]] = self._embedding(X)
+        else:
+            embed, steps = flatten, [StandardScaler(), *steps]
+        rows = sample_rows(len(X), _CLUSTERED_ROWS, self.seed_)
+        finder = make_pipeline(*steps).fit(embed(np.asarray(X[rows])))
+        size = max(1, _PASS_VALUES // math.prod(self.input_shape_))
+        parts = [finder.predict(embed(np.asarray(X[part]))) for part in batches(len(X), size)]
+        return np.unique(np.concatenate(parts), return_inverse=True)[1]
+
+    def _embedding(self, X: Rows) -> Callable[[Any], NDArray[Any]]:
+        """Train ISIF, whose checkpoint lies beside this detector's; return its embedding."""
+        isif = ISIF(
+            net="small" if self.net == "small" else "auto",
+            max_epochs=self.embedding_epochs,
+            device=self.device,
+            precision=self.precision,
+            verbose=self.verbose,
+            contamination=0.1,  # not looked at
+            random_state=self.seed_,
+        )
+        monitor, checkpoint = self._monitor, self._monitor.checkpoint
+        monitor.checkpoint = None if checkpoint is None else checkpoint.part("embedding")
+        try:
+            return isif.set_monitor(monitor).fit(X).embed
+        finally:
+            monitor.checkpoint = checkpoint
+
+    def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
+        k = len(self.sub_classes_)
+        return SubClusterModule(classifier_net(self.net, input_shape, k, self.depth, self.width))
+
+    def _configure_optimizers(self) -> list[Optimizer]:
+        weights = self._in_one_piece(self.module_)
+        return [SGD([weights], lr=self.lr, momentum=_MOMENTUM, weight_decay=self.weight_decay, fused=True)]
+
+    def _lr_factor(self, epoch: int, n_epochs: int) -> float:
+        return (1 + math.cos(math.pi * epoch / n_epochs)) / 2
+
+    def _train(self, X: Rows) -> None:
+        self._labels = torch.from_numpy(self.labels_)
+        super()._train(X)
+        del self._labels
+
+    def _training_step(self, x: Tensor, rows: Tensor, optimizers: list[Optimizer]) -> Tensor:
+        module: Any = self.module_
+        labels = self._labels[rows].to(self.device_)
+        return self._descend(optimizers[0], lambda: module.loss(x, labels))
+
+    def _module_score(self, x: Tensor) -> Tensor:
+        self._check_parameters()  # set after the fit, maybe
+        module: Any = self.module_
+        if self.scoring == "max":
+            return max_softmax(module.logits(x))
+        return odin(module.logits, x, temperature=self.temperature, eps=self.eps * self._inverse_scale)
+
+    def _learned_state(self) -> State:
+        values, arrays = super()._learned_state()
+        return values | {"sub_classes": self.sub_classes_.tolist()}, arrays
+
+    def _restore(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        self.sub_classes_ = np.asarray(values["sub_classes"])
+        super()._restore(values, arrays)

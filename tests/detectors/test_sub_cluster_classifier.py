@@ -1,0 +1,166 @@
+"""Sub-clusters: given or found, their classifier and its scores."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+import dross
+from dross.checkpoint import Checkpoint
+from dross.clustering.sub_clusters import SubClusters
+from dross.detectors.isif import ISIF
+from dross.detectors.sub_clusters import SubClusterClassifier
+from dross.errors import ParameterError
+from dross.monitor import Monitor
+from dross.nets.resnet import ResNet18
+from dross.nets.sub_clusters import classifier_net
+from dross.nets.wide_resnet import WideResNet
+from dross.scoring import max_softmax, odin
+
+
+def kinds(n: int = 120, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Rows of three kinds, in turn."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 3
+    centers = np.array([[-3.0, 0.0], [3.0, 0.0], [0.0, 5.0]])
+    return (centers[y] + 0.3 * rng.normal(size=(n, 2))).astype(np.float32), y
+
+
+def pictures(n: int = 60, side: int = 16) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
+    """Bars across or upright, at any height and brightness."""
+    rng = np.random.default_rng(0)
+    X = 0.05 * rng.normal(size=(n, 1, side, side))
+    for number, place in enumerate(rng.integers(2, side - 4, n)):
+        bar = X[number, 0] if number % 2 else X[number, 0].T
+        bar[place : place + 2] += rng.uniform(0.5, 1)
+    return X.astype(np.float32), np.where(np.arange(n) % 2, "across", "upright")
+
+
+def test_what_lies_between_the_kinds_is_unusual() -> None:
+    X, y = kinds()
+    detector = SubClusterClassifier(max_epochs=30, batch_size=30, random_state=0).fit(X, y)
+    between, within = detector.anomaly_score([[0.0, 1.7], [0.0, 5.0]])
+    assert between > 0.3
+    assert within < 0.05
+
+
+def test_given_sub_clusters_may_have_any_names() -> None:
+    X, y = kinds()
+    names = np.array(["b", "a", "c"])[y]
+    numbered, named = (
+        SubClusterClassifier(max_epochs=2, random_state=0).fit(X, given) for given in (y, names)
+    )
+    assert named.sub_classes_.tolist() == ["a", "b", "c"]
+    assert named.sub_classes_[named.labels_].tolist() == names.tolist()
+    assert numbered.labels_.tolist() == y.tolist()
+
+
+def test_found_sub_clusters_are_the_kinds() -> None:
+    X, y = kinds()
+    detector = SubClusterClassifier(max_epochs=1, random_state=0).fit(X)
+    pairs = set(zip(y.tolist(), detector.labels_.tolist(), strict=True))
+    assert len(pairs) == 3 == len(detector.sub_classes_)
+
+
+def test_number_of_sub_clusters_can_be_asked_for() -> None:
+    X, _ = kinds()
+    detector = SubClusterClassifier(n_sub_clusters=5, max_epochs=1, random_state=0).fit(X)
+    assert len(detector.sub_classes_) == 5
+
+
+def test_images_are_clustered_in_an_embedding() -> None:
+    X, _ = pictures()
+    detector = SubClusterClassifier(n_sub_clusters=3, embedding_epochs=2, max_epochs=1, random_state=0).fit(X)
+    isif = ISIF(max_epochs=2, contamination=0.1, random_state=detector.seed_).fit(X)
+    clusters = SubClusters(n_clusters=3, random_state=detector.seed_).fit(isif.embed(X))
+    assert detector.labels_.tolist() == clusters.predict(isif.embed(X)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [([0, 1], r"each of the 120 rows; got shape \(2,\)"), (np.zeros(120), "at least two of them")],
+)
+def test_bad_sub_clusters_are_refused(y: object, words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        SubClusterClassifier(max_epochs=1).fit(kinds()[0], y)
+
+
+def test_scores_are_max_and_odin() -> None:
+    X, y = pictures()
+    detector = SubClusterClassifier(max_epochs=2, random_state=0).fit(X, y)
+    net = detector.module_.net
+    x = detector._standardised(torch.from_numpy(X))
+    with torch.inference_mode():
+        expected = max_softmax(net(x))
+    np.testing.assert_allclose(detector.anomaly_score(X), expected, atol=1e-6)
+    detector.set_params(scoring="odin", temperature=10.0, eps=0.1)
+    step = 0.1 * torch.from_numpy(detector.scale_).view(-1, 1, 1)
+    expected = odin(net, x, temperature=10.0, eps=step)
+    np.testing.assert_allclose(detector.anomaly_score(X), expected, atol=1e-6)
+
+
+def test_rate_falls_as_a_cosine() -> None:
+    detector = SubClusterClassifier()
+    assert [detector._lr_factor(epoch, 4) for epoch in range(4)] == pytest.approx(
+        [1.0, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((1, 28, 28), nn.Sequential), ((3, 32, 32), WideResNet), ((3, 65, 40), ResNet18), ((7,), nn.Sequential)],
+)
+def test_nets_by_kind_of_rows(shape: tuple[int, ...], expected: type) -> None:
+    net = classifier_net("auto", shape, 4, 10, 1)
+    assert isinstance(net, expected)
+    assert net.eval()(torch.zeros(2, *shape)).shape == (2, 4)
+
+
+def test_names_of_sub_clusters_travel_with_the_model() -> None:
+    X, y = pictures()
+    detector = SubClusterClassifier(max_epochs=1, random_state=0).fit(X, y)
+    values, arrays = detector.get_state()
+    again = SubClusterClassifier(max_epochs=1).set_state(values, arrays)
+    assert again.sub_classes_.tolist() == ["across", "upright"]
+    assert again.anomaly_score(X).tolist() == detector.anomaly_score(X).tolist()
+
+
+class _Stopping(Monitor):
+    """Asks for a stop after so many reports."""
+
+    def __init__(self, checkpoint: Checkpoint, after: float, *, resume: bool) -> None:
+        super().__init__(checkpoint, resume)
+        self.left = after
+
+    def progress(self, epoch: int, n_epochs: int, fraction: float, loss: float) -> None:
+        self.left -= 1
+        if self.left <= 0:
+            self.stop_requested = True
+
+
+@pytest.mark.parametrize("after", [2, 7])  # while the embedding is learnt, and while the classifier is
+def test_both_trainings_are_taken_up_again(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dross.training, "_PROGRESS_SECONDS", 1e9)
+    monkeypatch.setattr(dross.training, "_CHECKPOINT_SECONDS", -1.0)
+    X, _ = pictures()
+
+    def detector() -> SubClusterClassifier:
+        return SubClusterClassifier(
+            n_sub_clusters=2, embedding_epochs=4, max_epochs=4, batch_size=30, random_state=0
+        )
+
+    whole = detector().fit(X)
+    checkpoint = Checkpoint(tmp_path, "key")
+    with pytest.raises(KeyboardInterrupt):
+        detector().set_monitor(_Stopping(checkpoint, after, resume=False)).fit(X)
+    resumed = detector().set_monitor(_Stopping(checkpoint, math.inf, resume=True)).fit(X)
+    np.testing.assert_array_equal(resumed.anomaly_scores_, whole.anomaly_scores_)
+    assert checkpoint.resumed_from_epoch is not None or after == 2

@@ -1,0 +1,33 @@
+"""Parameters that make every detector quick to train."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from dross import registry
+from dross.pretext.classifier import TransformationDetector
+
+__all__ = ["LEAVE_ONE_OUT", "VIEW_NAMES", "quick"]
+
+LEAVE_ONE_OUT = ("isif", "kde", "knn", "lof")
+"""Detectors whose training rows leave themselves out of their scores."""
+
+VIEW_NAMES = [name for name in registry.DETECTORS if issubclass(registry.get(name), TransformationDetector)]
+"""Detectors that meet every image under each of their transformations."""
+
+_OWN: dict[str, dict[str, Any]] = {
+    "goad": {"n_maps": 16},
+    "gt_lfr": {"n_components": 4},
+    "sub_clusters": {"embedding": "raw"},
+}
+
+
+def quick(name: str) -> dict[str, Any]:
+    """Return parameters for a detector: one epoch, the smallest net."""
+    parameters: dict[str, Any] = {}
+    if "max_epochs" in {field.name for field in fields(registry.get(name))}:
+        parameters = {"max_epochs": 1}
+    if name in VIEW_NAMES:
+        parameters = {"depth": 4, "max_epochs": 1, "batch_size": 64}
+    return parameters | _OWN.get(name, {})
