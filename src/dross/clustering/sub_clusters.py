@@ -30,9 +30,8 @@ class SubClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Spectral clustering of the nearest-neighbour graph, which finds the number of clusters.
 
     The graph of rows and their neighbours falls into k parts, with few edges between them, where its
-    normalised Laplacian has k small eigenvalues and then a gap. The number of clusters is where the gap
-    between their square roots is largest, from 2 on: like the frequencies of a string, these rise evenly
-    within a cluster. Clusters may have any shape: only who is near whom counts, so that it serves
+    normalised Laplacian has k small eigenvalues and then a gap. The number of clusters is where the gap is
+    largest, from 2 on. Clusters may have any shape: only who is near whom counts, so that it serves
     embeddings that keep neighbours together and spread everything else.
 
     Parameters
@@ -40,7 +39,8 @@ class SubClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     n_clusters : int or None, default None
         None finds the number.
     max_clusters : int, default 20
-        The most it finds.
+        The most it finds, and on average two rows for each neighbour in each: the eigenvalues of smaller
+        parts are noise.
     n_neighbors : int, default 10
         Of each row in the graph, scikit-learn's default for spectral clustering; at most all others.
     random_state : int, RandomState or None, default None
@@ -94,9 +94,10 @@ class SubClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         random = check_random_state(self.random_state)
         n_neighbors = min(self.n_neighbors, len(rows) - 1)
         graph = kneighbors_graph(rows, n_neighbors)
-        at_most = min(max(self.max_clusters, self.n_clusters or 0), len(rows) - 1)
+        at_most = self.n_clusters or min(self.max_clusters, max(2, len(rows) // (2 * n_neighbors)))
+        at_most = min(at_most, len(rows) - 1)
         self.eigenvalues_, vectors = _spectrum(graph.maximum(graph.T), at_most + 1, random)
-        gaps = np.diff(np.sqrt(self.eigenvalues_.clip(min=0)))[1:]  # after the second, the third, ...
+        gaps = np.diff(self.eigenvalues_)[1:]  # after the second, the third, ...
         found = 2 + int(gaps.argmax()) if len(gaps) else 2
         self.n_clusters_ = min(self.n_clusters or found, len(rows))
         means = KMeans(self.n_clusters_, n_init=10, random_state=random)
