@@ -19,6 +19,7 @@ __all__ = [
     "ODIN_EPS",
     "ODIN_TEMPERATURE",
     "dirichlet",
+    "energy",
     "entropy",
     "fit_dirichlet",
     "floored_log_softmax",
@@ -157,6 +158,31 @@ def entropy(logits: Tensor) -> Tensor:
     """
     log_p = log_softmax(logits.double(), dim=-1)
     return -(log_p.exp() * log_p).sum(dim=-1)
+
+
+def energy(logits: Tensor) -> Tensor:
+    """Return minus the logarithm of the summed exponentials of the logits: higher = more anomalous.
+
+    A softmax only compares logits with each other; this asks whether any of them is large.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (..., k)
+
+    Returns
+    -------
+    Tensor of shape (...), float64
+
+    References
+    ----------
+    Liu, Wang, Owens, Li: Energy-based out-of-distribution detection. NeurIPS 2020, arXiv 2010.03759.
+
+    Examples
+    --------
+    >>> round(energy(torch.zeros(4)).item(), 4)  # -log 4
+    -1.3863
+    """
+    return -logits.double().logsumexp(dim=-1)
 
 
 def right_softmax(logits: Tensor) -> Tensor:

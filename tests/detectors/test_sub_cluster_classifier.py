@@ -19,9 +19,9 @@ from dross.detectors.sub_clusters import SubClusterClassifier
 from dross.errors import ParameterError
 from dross.monitor import Monitor
 from dross.nets.resnet import ResNet18
-from dross.nets.sub_clusters import classifier_net
+from dross.nets.sub_clusters import SubClusterModule, classifier_net
 from dross.nets.wide_resnet import WideResNet
-from dross.scoring import max_softmax, odin
+from dross.scoring import energy, max_softmax, odin
 
 
 def kinds(n: int = 120, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -45,33 +45,33 @@ def pictures(n: int = 60, side: int = 16) -> tuple[NDArray[np.float32], NDArray[
 def test_what_lies_between_the_kinds_is_unusual() -> None:
     X, y = kinds()
     detector = SubClusterClassifier(max_epochs=30, batch_size=30, random_state=0).fit(X, y)
-    between, within = detector.anomaly_score([[0.0, 1.7], [0.0, 5.0]])
-    assert between > 0.3
-    assert within < 0.05
+    for scoring, least in (("max", 0.3), ("energy", -6.0), ("odin", 0.0)):
+        detector.set_params(scoring=scoring)
+        between, within = detector.anomaly_score([[0.0, 1.7], [0.0, 5.0]])
+        assert between > within
+        assert between > least
 
 
 def test_given_sub_clusters_may_have_any_names() -> None:
     X, y = kinds()
     names = np.array(["b", "a", "c"])[y]
-    numbered, named = (
-        SubClusterClassifier(max_epochs=2, random_state=0).fit(X, given) for given in (y, names)
-    )
-    assert named.sub_classes_.tolist() == ["a", "b", "c"]
-    assert named.sub_classes_[named.labels_].tolist() == names.tolist()
-    assert numbered.labels_.tolist() == y.tolist()
+    detector = SubClusterClassifier(max_epochs=2, random_state=0).fit(X, names)
+    assert detector.labels_.shape == (120, 1)
+    assert np.array(["a", "b", "c"])[detector.labels_[:, 0]].tolist() == names.tolist()
 
 
-def test_found_sub_clusters_are_the_kinds() -> None:
+def test_found_sub_clusters_are_the_kinds_and_parts_of_them() -> None:
     X, y = kinds()
     detector = SubClusterClassifier(max_epochs=1, random_state=0).fit(X)
-    pairs = set(zip(y.tolist(), detector.labels_.tolist(), strict=True))
-    assert len(pairs) == 3 == len(detector.sub_classes_)
+    assert (detector.labels_.max(axis=0) + 1).tolist() == [3, 6]  # 20 rows for each: 12 and 24 are too many
+    assert len(set(zip(y.tolist(), detector.labels_[:, 0].tolist(), strict=True))) == 3
 
 
 def test_number_of_sub_clusters_can_be_asked_for() -> None:
     X, _ = kinds()
-    detector = SubClusterClassifier(n_sub_clusters=5, max_epochs=1, random_state=0).fit(X)
-    assert len(detector.sub_classes_) == 5
+    for asked, expected in ((5, [5]), ((2, 7), [2, 7])):
+        detector = SubClusterClassifier(n_sub_clusters=asked, max_epochs=1, random_state=0).fit(X)
+        assert (detector.labels_.max(axis=0) + 1).tolist() == expected
 
 
 def test_images_are_clustered_in_an_embedding() -> None:
@@ -79,7 +79,7 @@ def test_images_are_clustered_in_an_embedding() -> None:
     detector = SubClusterClassifier(n_sub_clusters=3, embedding_epochs=2, max_epochs=1, random_state=0).fit(X)
     isif = ISIF(max_epochs=2, contamination=0.1, random_state=detector.seed_).fit(X)
     clusters = SubClusters(n_clusters=3, random_state=detector.seed_).fit(isif.embed(X))
-    assert detector.labels_.tolist() == clusters.predict(isif.embed(X)).tolist()
+    assert detector.labels_[:, 0].tolist() == clusters.predict(isif.embed(X)).tolist()
 
 
 @pytest.mark.parametrize(
@@ -91,18 +91,34 @@ def test_bad_sub_clusters_are_refused(y: object, words: str) -> None:
         SubClusterClassifier(max_epochs=1).fit(kinds()[0], y)
 
 
-def test_scores_are_max_and_odin() -> None:
-    X, y = pictures()
-    detector = SubClusterClassifier(max_epochs=2, random_state=0).fit(X, y)
-    net = detector.module_.net
-    x = detector._standardised(torch.from_numpy(X))
+def test_scores_are_means_over_the_heads() -> None:
+    X, _ = pictures()
+    detector = SubClusterClassifier(n_sub_clusters=(2, 3), embedding="raw", max_epochs=2, random_state=0).fit(
+        X
+    )
+    net, x = detector.module_.net, detector._standardised(torch.from_numpy(X))
     with torch.inference_mode():
-        expected = max_softmax(net(x))
-    np.testing.assert_allclose(detector.anomaly_score(X), expected, atol=1e-6)
+        logits = net(x)
+    for scoring, score in (("max", max_softmax), ("energy", energy)):
+        expected = (score(logits[:, :2]) + score(logits[:, 2:])) / 2
+        found = detector.set_params(scoring=scoring).anomaly_score(X)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     detector.set_params(scoring="odin", temperature=10.0, eps=0.1)
     step = 0.1 * torch.from_numpy(detector.scale_).view(-1, 1, 1)
-    expected = odin(net, x, temperature=10.0, eps=step)
-    np.testing.assert_allclose(detector.anomaly_score(X), expected, atol=1e-6)
+    first, second = (
+        odin(lambda x, part=part: net(x)[:, part], x, temperature=10.0, eps=step)
+        for part in (slice(2), slice(2, None))
+    )
+    np.testing.assert_allclose(detector.anomaly_score(X), (first + second) / 2, atol=1e-6)
+
+
+def test_loss_is_the_mean_over_the_heads() -> None:
+    module = SubClusterModule(nn.Identity(), (2, 3))
+    logits = torch.tensor([[1.0, 0.0, 0.0, 2.0, 0.0], [0.0, 3.0, 1.0, 0.0, 0.0]])
+    labels = torch.tensor([[0, 1], [1, 2]])
+    rights = [(1.0, [1, 0]), (3.0, [0, 3]), (2.0, [0, 2, 0]), (0.0, [1, 0, 0])]
+    errors = [math.log(sum(math.exp(v) for v in values)) - right for right, values in rights]
+    assert module.loss(logits, labels).item() == pytest.approx(sum(errors) / 4)
 
 
 def test_rate_falls_as_a_cosine() -> None:
@@ -122,12 +138,11 @@ def test_nets_by_kind_of_rows(shape: tuple[int, ...], expected: type) -> None:
     assert net.eval()(torch.zeros(2, *shape)).shape == (2, 4)
 
 
-def test_names_of_sub_clusters_travel_with_the_model() -> None:
-    X, y = pictures()
-    detector = SubClusterClassifier(max_epochs=1, random_state=0).fit(X, y)
-    values, arrays = detector.get_state()
+def test_heads_travel_with_the_model() -> None:
+    X, _ = pictures()
+    detector = SubClusterClassifier(n_sub_clusters=(2, 4), embedding="raw", max_epochs=1, random_state=0)
+    values, arrays = detector.fit(X).get_state()
     again = SubClusterClassifier(max_epochs=1).set_state(values, arrays)
-    assert again.sub_classes_.tolist() == ["across", "upright"]
     assert again.anomaly_score(X).tolist() == detector.anomaly_score(X).tolist()
 
 

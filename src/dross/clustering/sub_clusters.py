@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -20,8 +21,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from dross.errors import ParameterError
 
-__all__ = ["SubClusters"]
+__all__ = ["SubClusters", "cut"]
 
+_LEAST_ROWS = 20  # in a cluster of a finer clustering, on average
 _DENSE_ROWS = 500  # up to here all eigenvectors are computed: it is quicker, and takes any number of them
 
 
@@ -109,6 +111,39 @@ class SubClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """Return the cluster of each row's nearest fitted row, shape (m,)."""
         check_is_fitted(self)
         return np.asarray(self._nearest.predict(validate_data(self, X, reset=False)))
+
+
+def cut(rows: NDArray[Any], n_clusters: int | Sequence[int] | None, random_state: int) -> NDArray[np.int64]:
+    """Return clusterings of rows by `SubClusters`, coarse to fine.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+    n_clusters : int, sequence of int or None
+        Clusters of each; None takes the number k that is found, 2 k, 4 k and 8 k, as far as there are 20 rows
+        for each cluster.
+    random_state : int
+
+    Returns
+    -------
+    int array of shape (n, n_clusterings)
+
+    Examples
+    --------
+    >>> rows = np.random.default_rng(0).normal(size=(90, 2)) + np.repeat([[0.0], [9.0]], 45, axis=0)
+    >>> cut(rows, (2, 5), 0).max(axis=0).tolist()
+    [1, 4]
+    """
+    found: list[SubClusters] = []
+    if n_clusters is None:
+        found.append(SubClusters(random_state=random_state).fit(rows))
+        k = found[0].n_clusters_
+        at_most = max(k, len(rows) // _LEAST_ROWS)
+        n_clusters = sorted({min(k * times, at_most) for times in (2, 4, 8)} - {k})
+    found += [
+        SubClusters(n_clusters=int(k), random_state=random_state).fit(rows) for k in np.atleast_1d(n_clusters)
+    ]
+    return np.column_stack([one.labels_ for one in found])
 
 
 def _spectrum(

@@ -10,19 +10,19 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.pipeline import make_pipeline
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from dross.base import Rows, batches, sample_rows
-from dross.clustering.sub_clusters import SubClusters
+from dross.clustering.sub_clusters import cut
 from dross.deep import DeepDetector
 from dross.detectors.isif import ISIF
 from dross.errors import ParameterError
 from dross.features.base import State
 from dross.nets.sub_clusters import NetName, SubClusterModule, classifier_net
-from dross.scoring import ODIN_EPS, ODIN_TEMPERATURE, max_softmax, odin
+from dross.scoring import ODIN_EPS, ODIN_TEMPERATURE
 from dross.shallow import flatten
 
 __all__ = ["SubClusterClassifier"]
@@ -43,21 +43,24 @@ class SubClusterClassifier(DeepDetector):
 
     The paper takes its sub-clusters from class labels, and scores unlabelled images by their neighbours
     alone. Here images without labels are embedded by `ISIF`, and `SubClusters` finds the parts of the
-    embedding's neighbour graph, and how many there are. Tables are clustered as they are.
+    embedding's neighbour graph, and how many there are. A number so found is a guess: the classifier has a
+    head for k sub-clusters, and further ones for 2 k, 4 k and 8 k. Tables are clustered as they are.
 
     Parameters
     ----------
-    n_sub_clusters : int or None, default None
-        Sub-clusters to find where none are given; None chooses the number.
+    n_sub_clusters : int, tuple of int or None, default None
+        Sub-clusters to find where none are given, in each head of the classifier; None takes the number k
+        that `SubClusters` finds, 2 k, 4 k and 8 k, as far as there are 20 rows for each.
     embedding : "auto", "isif" or "raw", default "auto"
         Where they are sought: in an embedding of `ISIF`, or in the standardised values; "auto" takes "isif"
         for images. With another embedding at hand, cluster that and hand its clusters to `fit`.
     embedding_epochs : int or None, default None
         Of ISIF, whose other parameters are its defaults; None takes as many as it does.
-    scoring : "max" or "odin", default "max"
-        1 - the largest softmax, or that at a temperature after a small step of the values towards the
-        classifier's answer. Scores follow ``set_params(scoring=...)`` after a fit at once; the threshold and
-        ``anomaly_scores_`` stay those of the fit.
+    scoring : "energy", "max" or "odin", default "energy"
+        Minus the log-sum-exp of the logits; or the paper's: 1 - the largest softmax, or that at a temperature
+        after a small step of the values towards the classifier's answer. The mean over the heads. Scores
+        follow ``set_params(scoring=...)`` after a fit at once; the threshold and ``anomaly_scores_`` stay
+        those of the fit.
     temperature : float, default 1000
         ODIN's, as published.
     eps : float, default 0.0014
@@ -83,10 +86,9 @@ class SubClusterClassifier(DeepDetector):
 
     Attributes
     ----------
-    sub_classes_ : ndarray
-        What the sub-clusters are called: the values of ``y``, else numbers from 0.
-    labels_ : int array of shape (n,)
-        Sub-cluster of each training row, a place in ``sub_classes_``. A detector that was loaded has none.
+    labels_ : int array of shape (n, n_heads)
+        Sub-cluster of each training row, from 0: of the one head where they are given, in the order of their
+        sorted names. A detector that was loaded has none.
 
     References
     ----------
@@ -98,14 +100,14 @@ class SubClusterClassifier(DeepDetector):
     >>> X = rng.normal(size=(90, 2)) * 0.3 + np.repeat([[-3.0, 0.0], [3.0, 0.0], [0.0, 5.0]], 30, axis=0)
     >>> detector = SubClusterClassifier(max_epochs=20, batch_size=30, random_state=0).fit(X)
     >>> odd, ordinary = detector.anomaly_score([[0.0, 1.7], [3.0, 0.0]])
-    >>> len(detector.sub_classes_), bool(odd > ordinary)
-    (3, True)
+    >>> (detector.labels_.max(axis=0) + 1).tolist(), bool(odd > ordinary)
+    ([3, 4], True)
     """
 
-    n_sub_clusters: int | None = None
+    n_sub_clusters: int | tuple[int, ...] | None = None
     embedding: Literal["auto", "isif", "raw"] = "auto"
     embedding_epochs: int | None = None
-    scoring: Literal["max", "odin"] = "max"
+    scoring: Literal["energy", "max", "odin"] = "energy"
     temperature: float = ODIN_TEMPERATURE
     eps: float = ODIN_EPS
     net: NetName = "auto"
@@ -143,10 +145,13 @@ class SubClusterClassifier(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("n_sub_clusters", int, 2, optional=True)
+        if isinstance(self.n_sub_clusters, (tuple, list)):
+            self._check_sizes("n_sub_clusters")
+        else:
+            self._check_number("n_sub_clusters", int, 2, optional=True)
         self._check_choice("embedding", "auto", "isif", "raw")
         self._check_number("embedding_epochs", int, 1, optional=True)
-        self._check_choice("scoring", "max", "odin")
+        self._check_choice("scoring", "energy", "max", "odin")
         self._check_number("temperature", float, 1e-3)
         self._check_number("eps", float, 0)
         self._check_choice("net", "auto", "small", "wide", "resnet18")
@@ -154,33 +159,27 @@ class SubClusterClassifier(DeepDetector):
         self._check_number("width", int, 1)
 
     def _fit(self, X: Rows) -> None:
-        if self._given is None:
-            self.labels_ = self._find_sub_clusters(X)
-            self.sub_classes_ = np.arange(self.labels_.max() + 1)
-        elif self._given.shape != (len(X),):
-            raise ParameterError(
-                f"y must name the sub-cluster of each of the {len(X)} rows; got shape {self._given.shape}."
-            )
-        else:
-            self.sub_classes_, self.labels_ = np.unique(self._given, return_inverse=True)
-            if len(self.sub_classes_) < 2:
-                raise ParameterError(
-                    "A classifier of sub-clusters needs at least two of them, and y names one."
-                )
+        self.labels_ = self._find_sub_clusters(X) if self._given is None else _as_numbers(self._given, len(X))
+        self._sizes = (self.labels_.max(axis=0) + 1).tolist()
         super()._fit(X)
 
     def _find_sub_clusters(self, X: Rows) -> NDArray[np.int64]:
         is_image = len(self.input_shape_) == 3
-        steps: list[Any] = [SubClusters(n_clusters=self.n_sub_clusters, random_state=self.seed_)]
+        kept = np.asarray(X[sample_rows(len(X), _CLUSTERED_ROWS, self.seed_)])
         if self.embedding == "isif" or (self.embedding == "auto" and is_image):
-            embed: Callable[[Any], NDArray[Any]] = self._embedding(X)
+            embed = self._embedding(X)
         else:
-            embed, steps = flatten, [StandardScaler(), *steps]
-        rows = sample_rows(len(X), _CLUSTERED_ROWS, self.seed_)
-        finder = make_pipeline(*steps).fit(embed(np.asarray(X[rows])))
+            scaler = StandardScaler().fit(flatten(kept))
+            embed = lambda x: np.asarray(scaler.transform(flatten(x)))  # noqa: E731
+        embedded = embed(kept)
+        heads = cut(embedded, self.n_sub_clusters, self.seed_)
+        nearest = NearestNeighbors(n_neighbors=1).fit(embedded)
         size = max(1, _PASS_VALUES // math.prod(self.input_shape_))
-        parts = [finder.predict(embed(np.asarray(X[part]))) for part in batches(len(X), size)]
-        return np.unique(np.concatenate(parts), return_inverse=True)[1]
+        parts = [
+            heads[nearest.kneighbors(embed(np.asarray(X[part])), return_distance=False)[:, 0]]
+            for part in batches(len(X), size)
+        ]
+        return np.concatenate(parts)
 
     def _embedding(self, X: Rows) -> Callable[[Any], NDArray[Any]]:
         """Train ISIF, whose checkpoint lies beside this detector's; return its embedding."""
@@ -201,8 +200,8 @@ class SubClusterClassifier(DeepDetector):
             monitor.checkpoint = checkpoint
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
-        k = len(self.sub_classes_)
-        return SubClusterModule(classifier_net(self.net, input_shape, k, self.depth, self.width))
+        net = classifier_net(self.net, input_shape, sum(self._sizes), self.depth, self.width)
+        return SubClusterModule(net, self._sizes)
 
     def _configure_optimizers(self) -> list[Optimizer]:
         weights = self._in_one_piece(self.module_)
@@ -224,14 +223,26 @@ class SubClusterClassifier(DeepDetector):
     def _module_score(self, x: Tensor) -> Tensor:
         self._check_parameters()  # set after the fit, maybe
         module: Any = self.module_
-        if self.scoring == "max":
-            return max_softmax(module.logits(x))
-        return odin(module.logits, x, temperature=self.temperature, eps=self.eps * self._inverse_scale)
+        eps = self.eps * self._inverse_scale  # in deviations, as the net sees values
+        scores: Tensor = module.score(x, self.scoring, self.temperature, eps)
+        return scores
 
     def _learned_state(self) -> State:
         values, arrays = super()._learned_state()
-        return values | {"sub_classes": self.sub_classes_.tolist()}, arrays
+        return values | {"sizes": self._sizes}, arrays
 
     def _restore(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        self.sub_classes_ = np.asarray(values["sub_classes"])
+        self._sizes = values["sizes"]
         super()._restore(values, arrays)
+
+
+def _as_numbers(names: NDArray[Any], n_rows: int) -> NDArray[np.int64]:
+    """Return the places of sub-clusters' names among all of them, as the labels of one head."""
+    if names.shape != (n_rows,):
+        raise ParameterError(
+            f"y must name the sub-cluster of each of the {n_rows} rows; got shape {names.shape}."
+        )
+    different, labels = np.unique(names, return_inverse=True)
+    if len(different) < 2:
+        raise ParameterError("A classifier of sub-clusters needs at least two of them, and y names one.")
+    return np.asarray(labels[:, None], np.int64)

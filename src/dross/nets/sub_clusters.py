@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -11,6 +13,7 @@ from dross.nets.mlp import mlp
 from dross.nets.resnet import ResNet18
 from dross.nets.small_conv import small_conv_net
 from dross.nets.wide_resnet import WideResNet
+from dross.scoring import energy, max_softmax, odin
 
 __all__ = ["NetName", "SubClusterModule", "classifier_net"]
 
@@ -21,30 +24,49 @@ _HIDDEN = 64
 
 
 class SubClusterModule(nn.Module):
-    """A classifier, and what it is trained to say.
+    """A classifier with one head or several, each of which tells its own sub-clusters apart.
 
     Parameters
     ----------
     net : nn.Module
-        Rows to logits ``(b, k)``.
+        Rows to logits ``(b, sum(sizes))``, the heads' side by side.
+    sizes : sequence of int
+        Sub-clusters of each head.
     """
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, sizes: Sequence[int]) -> None:
         super().__init__()
         self.net = net
+        self.sizes = list(sizes)
 
-    def logits(self, x: Tensor) -> Tensor:
-        """Return the logits of rows, in float32, shape (b, k)."""
-        logits: Tensor = self.net(x)
-        return logits.float()
+    def heads(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits of rows, in float32, head by head: (b, k) each."""
+        return torch.split(self.net(x).float(), self.sizes, dim=1)
 
     def loss(self, x: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean cross-entropy of rows of these sub-clusters ``(b,)``."""
-        return cross_entropy(self.logits(x), labels)
+        """Return the mean cross-entropy of rows whose sub-clusters are ``(b, n_heads)``, over the heads."""
+        errors = [
+            cross_entropy(logits, right)
+            for logits, right in zip(self.heads(x), labels.unbind(1), strict=True)
+        ]
+        return torch.stack(errors).mean()
+
+    def score(
+        self, x: Tensor, scoring: Literal["energy", "max", "odin"], temperature: float, eps: Tensor
+    ) -> Tensor:
+        """Return how unsure the heads are of each row, the mean over the heads, shape (b,)."""
+        if scoring == "odin":
+            scores = [
+                odin(lambda x, n=n: self.heads(x)[n], x, temperature=temperature, eps=eps)  # type: ignore[misc]
+                for n in range(len(self.sizes))
+            ]
+        else:
+            scores = [(energy if scoring == "energy" else max_softmax)(logits) for logits in self.heads(x)]
+        return torch.stack(scores).mean(dim=0)
 
 
 def classifier_net(
-    name: NetName, input_shape: tuple[int, ...], n_classes: int, depth: int, width: int
+    name: NetName, input_shape: tuple[int, ...], n_outputs: int, depth: int, width: int
 ) -> nn.Module:
     """Return a fresh net from rows to logits: by name for images, of two hidden layers for tables.
 
@@ -57,12 +79,12 @@ def classifier_net(
     'WideResNet'
     """
     if len(input_shape) == 1:
-        return mlp((*input_shape, _HIDDEN, _HIDDEN, n_classes))
+        return mlp((*input_shape, _HIDDEN, _HIDDEN, n_outputs))
     if name == "auto":
         is_large = max(input_shape[1:]) > _LARGEST_SMALL_SIDE
         name = "resnet18" if is_large else "small" if input_shape[0] == 1 else "wide"
     if name == "small":
-        return small_conv_net(input_shape, n_classes)
+        return small_conv_net(input_shape, n_outputs)
     if name == "wide":
-        return WideResNet(input_shape[0], n_classes, depth, width)
-    return ResNet18(input_shape, n_classes, attention=True)
+        return WideResNet(input_shape[0], n_outputs, depth, width)
+    return ResNet18(input_shape, n_outputs, attention=True)
