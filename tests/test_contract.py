@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from dross import registry
 from dross.base import BaseDetector
 from dross.errors import ParameterError
-from quick import LEAVE_ONE_OUT, VIEW_NAMES, quick
+from quick import GENERATIVE_NAMES, LEAVE_ONE_OUT, VIEW_NAMES, quick
 
 _LEAVE_ONE_OUT = (
     "training rows leave themselves out, so that the share flagged among them is not the share that predict "
@@ -48,8 +48,11 @@ _RELATIVE = "rows near the mean have large relative errors too, so that the odd 
 _SURE = "it asks how sure the classifier is, not whether it is right: of the hole's edges it is"
 _FAR = "of what lies far out on one cluster's side the classifier is surest"
 
+_UNTRAINED = "the length of a code says nothing of an image before the generator has learnt to draw"
+
 BLIND: dict[tuple[str, str], str] = {
     ("dagmm", "table"): _RELATIVE,
+    ("joint_encoder", "image"): _UNTRAINED,
     ("ocnn", "heat map"): _HALF_SPACE,
     ("ocnn", "image"): _HALF_SPACE,
     ("rotnet", "image"): _SURE,
@@ -339,6 +342,8 @@ def test_heat_map_peaks_in_the_planted_patch(request: pytest.FixtureRequest, nam
     """Plant a patch in a normal image: the heat map's peak lies in it in at least 80 of 100."""
     if name in VIEW_NAMES:
         pytest.skip("a net that recognises anything has 5 000 occlusions, times its views, to look at here")
+    if name in GENERATIVE_NAMES:
+        pytest.skip("a generator that draws anything has taken a thousand steps")
     expect_blindness(request, name, "heat map")
     rng = np.random.default_rng(5)
     ramp = np.linspace(0, 1, 32, dtype=np.float32)

@@ -7,15 +7,17 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from dross.base import BaseDetector, Rows, batches
+from dross.errors import ParameterError
 from dross.features.base import State
 from dross.tensors import in_one_piece, resolve_device, threads, to_tensor
 from dross.training import Training
@@ -27,6 +29,12 @@ _MAX_ABS = 1e6
 
 _PASS_VALUES = 1_000_000
 _SCORE_BATCH_VALUES = {1: 250_000, 3: 500_000}
+
+
+def _codes(module: Any, x: Tensor) -> Tensor:
+    """Return the codes of a standardised batch: of ``encode``, where the encoder gives more than the code."""
+    codes: Tensor = module.encode(x) if hasattr(module, "encode") else module.encoder(x)
+    return codes
 
 
 class ScoringModule(Protocol):
@@ -44,8 +52,8 @@ class DeepDetector(BaseDetector):
     """Base of the detectors that train a torch module.
 
     A subclass writes `_build_module`; the module offers ``loss`` and ``score`` (see `ScoringModule`). One
-    that trains otherwise writes `_configure_optimizers`, `_training_step`, `_select_rows` or `_on_epoch_end`
-    as well. Rows are standardised with the training mean and deviation, per column or per image channel, so
+    that trains otherwise writes `_configure_optimizers`, `_lr_factor`, `_training_step`, `_select_rows` or
+    `_on_epoch_end` as well. Rows are standardised with the training mean and deviation, per column or per image channel, so
     that any unit will do.
 
     Parameters
@@ -79,10 +87,15 @@ class DeepDetector(BaseDetector):
         how many it ``selected`` and how many came or went (``changed``).
     training_rows_ : int array or None
         Numbers of the rows that the last epoch learnt from; None for all of them.
+    notes_ : list of str
+        What a reader of the scores has to know: images that were resized, a training that went wrong.
     converged_ : bool
         Whether training ended because the same rows were selected twice; else ``max_epochs`` ended it. A
         detector that was loaded knows neither, nor its history.
     """
+
+    keeps_good_state: ClassVar[bool] = False
+    """Whether a training that goes wrong ends with the weights of its last good epoch, not with an error."""
 
     max_epochs: int | None = None
     batch_size: int = 256
@@ -109,7 +122,10 @@ class DeepDetector(BaseDetector):
         return 1.0
 
     def _training_step(self, x: Tensor, rows: Tensor, optimizers: list[Optimizer]) -> Tensor:
-        """Learn from a standardised batch, the training rows of these numbers; return the loss, detached."""
+        """Learn from a standardised batch, the training rows of these numbers; return the loss, detached.
+
+        ``share_trained_`` is the share of all steps taken before this one, for schedules.
+        """
         return self._descend(optimizers[0], lambda: self.module_.loss(x))  # type: ignore[operator]
 
     def _select_rows(self, X: Rows, epoch: int) -> NDArray[np.int64] | None:
@@ -136,6 +152,14 @@ class DeepDetector(BaseDetector):
         """
         return {}
 
+    def _trouble(self, entry: dict[str, float]) -> str:
+        """Return what went wrong in the epoch that this entry of the history tells of, or ""."""
+        return ""
+
+    def _stage(self) -> str:
+        """Return where training is, for messages: "" or as " at 16 × 16"."""
+        return ""
+
     def _descend(self, optimizer: Optimizer, loss: Callable[[], Tensor]) -> Tensor:
         """Take one step down a loss, computed in the training's precision; return it, detached."""
         optimizer.zero_grad(set_to_none=False)
@@ -159,10 +183,49 @@ class DeepDetector(BaseDetector):
         self._check_choice("precision", "auto", "32", "bf16")
         self._check_choice("standardize", True, False)
 
+    # --------------------------------------------------------- latent space
+
+    def embed(self, X: Rows) -> NDArray[np.float64]:
+        """Return the codes of rows, shape (n, k).
+
+        Raises
+        ------
+        ParameterError
+            If the method has no latent space.
+        """
+        module = self._latent_module()
+        return self._map_batches(self._validate(X, reset=False), lambda x: _codes(module, x))
+
+    def reconstruct(self, X: Rows) -> NDArray[np.float64]:
+        """Return rows rebuilt from their codes, in the unit and shape of the rows.
+
+        Raises
+        ------
+        ParameterError
+            If the method has no latent space, or no way back from it.
+        """
+        module = self._latent_module()
+        if not hasattr(module, "reconstruct") and not hasattr(module, "decoder"):
+            raise ParameterError(f"{type(self).__name__} rebuilds nothing.")
+        rebuild = getattr(module, "reconstruct", lambda x: module.decoder(_codes(module, x)))
+        X = self._validate(X, reset=False)
+        rows = self._map_batches(X, rebuild)
+        per_unit = (-1,) + (1,) * (len(self.input_shape_) - 1)
+        rows = rows / self.scale_.reshape(per_unit) + self.center_.reshape(per_unit)
+        return np.asarray(rows - self._narrow(np.zeros((1, *self.input_shape_), X.dtype)))
+
+    def _latent_module(self) -> Any:
+        """Return the module, if it has codes."""
+        check_is_fitted(self)
+        if not hasattr(self.module_, "encode") and not hasattr(self.module_, "encoder"):
+            raise ParameterError(f"{type(self).__name__} has no latent space.")
+        return self.module_
+
     # ------------------------------------------------------------------ fit
 
     def _fit(self, X: Rows) -> None:
         self.device_ = resolve_device(self.device)
+        self.notes_: list[str] = []
         # A detector's randomness is its own: the caller's generators are the same after a fit as before.
         with torch.random.fork_rng(devices=[self.device_] if self.device_ == "cuda" else []):
             torch.manual_seed(self.seed_)
@@ -214,13 +277,17 @@ class DeepDetector(BaseDetector):
 
     def _spanning(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return least value and 1/range per column or channel: a `_standardisation` to [0, 1]."""
+        low, high = self._ranges(X)
+        span = np.where(high - low > np.finfo(np.float32).tiny, high - low, 1.0)
+        return low.astype(np.float32), (1 / span).astype(np.float32)
+
+    def _ranges(self, X: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return least and largest value per column or channel, within float32, from one pass."""
         low, high = np.full(self.input_shape_[0], np.inf), np.full(self.input_shape_[0], -np.inf)
         for x in self._by_unit(X):
             low, high = np.minimum(low, x.min(axis=(0, 2))), np.maximum(high, x.max(axis=(0, 2)))
         limit = np.finfo(np.float32).max
-        low, high = np.clip(low, -limit, limit), np.clip(high, -limit, limit)
-        span = np.where(high - low > np.finfo(np.float32).tiny, high - low, 1.0)
-        return low.astype(np.float32), (1 / span).astype(np.float32)
+        return np.clip(low, -limit, limit), np.clip(high, -limit, limit)
 
     def _by_unit(self, X: Rows) -> Iterator[NDArray[Any]]:
         """Yield all rows, some at a time, with the values of each column or channel together: (b, u, n)."""
@@ -294,6 +361,7 @@ class DeepDetector(BaseDetector):
 
     def _restore(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         self.device_ = resolve_device(self.device)
+        self.notes_ = []
         self.center_, self.scale_ = arrays["center"], arrays["scale"]
         with torch.device("meta"):  # no memory for the sizes a file claims, before they are seen to be true
             self.module_ = self._build_module(self.input_shape_)

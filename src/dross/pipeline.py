@@ -307,7 +307,7 @@ def _findings(source: Source, model: Model, X: Any, top: int) -> Findings:
     shown = np.argsort(rank)[: max(top, min(int(labels.sum()), MAX_EXPLAINED))]
     reasons, heatmaps = explain_rows(model.features, detector, source, X, shown)
     share = _share(detector)
-    notes = [*source.notes, *model.features.notes]
+    notes = [*source.notes, *model.features.notes, *getattr(detector, "notes_", [])]
     if labels.sum() > len(shown):
         notes.append(f"Reasons are given for the {len(shown)} most anomalous of {labels.sum()} flagged rows.")
     findings = Findings(

@@ -30,6 +30,8 @@ _MAX_DEFAULT_EPOCHS = 200
 class Training:
     """One run of the training loop: where it is, and how that is saved and taken up again.
 
+    A detector that asks for it goes on with the weights of its last good epoch when training goes wrong.
+
     The order of rows is drawn anew each epoch from (seed, epoch), and the generator that dropout and the
     like draw from is part of the checkpoint, so that a resumed run takes the very same steps.
     """
@@ -50,6 +52,8 @@ class Training:
         self.optimizers = detector._configure_optimizers()
         self.epoch, self.step = 0, 0
         self.is_over = False
+        self.good: dict[str, Tensor] = {}
+        self.has_failed = False
         self.selection: dict[str, float] = {}
         self.loss_sum = torch.zeros((), device=detector.device_)
         self.history: list[dict[str, float]] = []
@@ -57,7 +61,7 @@ class Training:
 
     def train(self) -> None:
         """Train to the last epoch, or until the detector selects the very rows it has just learnt from."""
-        while self.epoch < self.n_epochs and not self.is_over:
+        while self.epoch < self.n_epochs and not self.is_over and not self.has_failed:
             if self.step == 0:
                 self._select_rows()
             if not self.is_over:
@@ -110,6 +114,7 @@ class Training:
 
     def _step(self, rows: Tensor) -> Tensor:
         x = self.detector._standardised(self.take(rows))
+        self.detector.share_trained_ = (self.epoch + self.step / self.n_steps) / self.n_epochs
         return self.detector._training_step(x, rows, self.optimizers)
 
     def _look_up(self) -> None:
@@ -127,15 +132,16 @@ class Training:
 
     def _end_epoch(self) -> None:
         loss = float(self.loss_sum) / self.n_steps
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"The loss of {type(self.detector).__name__} became {loss} in epoch {self.epoch + 1} with "
-                f"lr={self.detector.lr:g}; try a smaller lr."
-            )
+        entry = {"epoch": self.epoch + 1, "loss": loss} | self.selection | self.detector._on_epoch_end()
+        trouble = f"the loss became {loss}" if not math.isfinite(loss) else self.detector._trouble(entry)
+        if trouble:
+            self._fall_back(trouble)
+            return
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum.zero_()
-        own = self.detector._on_epoch_end()
-        self.history.append({"epoch": self.epoch, "loss": loss} | self.selection | own)
+        self.history.append(entry)
+        if self.detector.keeps_good_state:
+            self.good = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
         self.selection = {}
         if self.detector.verbose:
             _log_epoch(self.detector, self.epoch, self.n_epochs, loss)
@@ -143,6 +149,20 @@ class Training:
         # An epoch of milliseconds is not worth a write to disk each.
         if self.epoch < self.n_epochs and time.monotonic() - self.last_save > 1:
             self.save()
+
+    def _fall_back(self, trouble: str) -> None:
+        """End training with the weights of the last good epoch, and say so; raise if there is none."""
+        where = f"in epoch {self.epoch + 1}{self.detector._stage()}"
+        if not self.good:
+            raise TrainingError(
+                f"Training of {type(self.detector).__name__} failed {where}: {trouble} with "
+                f"lr={self.detector.lr:g}; try a smaller lr."
+            )
+        self.module.load_state_dict(self.good)
+        self.has_failed = True
+        note = f"Training ended {where}: {trouble}. The scores are those of epoch {self.epoch}."
+        self.detector.notes_.append(note)
+        logging.getLogger(__name__).warning("%s: %s", type(self.detector).__name__, note)
 
     def save(self) -> None:
         """Keep the whole state of the run in the monitor's checkpoint, if it has one."""
@@ -153,6 +173,7 @@ class Training:
         for number, optimizer in enumerate(self.optimizers):
             for index, moments in optimizer.state_dict()["state"].items():
                 arrays |= {f"optimizer.{number}.{index}.{name}": tensor for name, tensor in moments.items()}
+        arrays |= {f"good.{name}": tensor for name, tensor in self.good.items()}
         arrays |= {"rng": torch.get_rng_state(), "loss_sum": self.loss_sum}
         if self.rows is not None:
             arrays["rows"] = self.rows
@@ -179,6 +200,7 @@ class Training:
         self.rows = tensors.get("rows")
         self._lay_out_batches()
         self.module.load_state_dict(_below("module.", tensors))
+        self.good = _below("good.", tensors)
         for number, optimizer in enumerate(self.optimizers):
             moments: dict[int, dict[str, Tensor]] = {}
             for name, tensor in _below(f"optimizer.{number}.", tensors).items():

@@ -57,7 +57,7 @@ class TestRun:
         assert run.out == "2 cells to run.\n2 cells are left; go on with --resume.\n"
 
     def test_what_cannot_run_is_counted_with_its_reason(self, results: Path, tmp_path: Path) -> None:
-        run = bench("run", "duad-2", "--detector", "f_anogan", "--results", tmp_path)
+        run = bench("run", "duad-2", "--detector", "isif", "--results", tmp_path)
         assert run.out == "0 cells to run, 9: detector not built yet.\n"
         assert run.code == 0
 

@@ -162,7 +162,7 @@ class TestSubClasses:
 
 class TestWhatCannotRun:
     def test_each_has_its_reason(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        assert runner.obstacle(cell("kdd", "f_anogan")) == "detector not built yet"
+        assert runner.obstacle(cell("kdd", "isif")) == "detector not built yet"
         assert runner.obstacle(cell("counts", "guarded_forest")) == "takes no images"
         assert runner.obstacle(cell("counts", features="netvlad")) == "features not built yet"
         assert runner.obstacle(cell("kdd")) == ""

@@ -25,6 +25,7 @@ __all__ = ["BUDGETS", "Budget", "Cell", "Column", "Row", "Table", "find_tables",
 Number = float | tuple[float, float]
 _SMALLEST: dict[str, dict[str, Any]] = {
     **{name: {"depth": 4} for name in ("e3outlier", "geom", "jigsaw", "rotnet", "ssl")},
+    **{name: {"image_size": 8, "channels": 4, "latent_dim": 16} for name in ("f_anogan", "joint_encoder")},
     "gt_lfr": {"depth": 4, "n_components": 4},
     "isif": {"net": "small"},
     "sub_clusters": {"net": "small", "embedding_epochs": 1},

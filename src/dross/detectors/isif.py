@@ -99,11 +99,6 @@ class ISIF(DeepDetector):
     lr: float = 0.03
     weight_decay: float = 5e-4
 
-    def embed(self, X: Rows) -> NDArray[np.float64]:
-        """Return the embeddings of images, shape (n, latent_dim), each of length 1."""
-        module: Any = self.module_
-        return self._map_batches(self._validate(X, reset=False), module.embed)
-
     def _check_parameters(self) -> None:
         super()._check_parameters()
         self._check_number("n_neighbors", int, 1)
@@ -142,7 +137,7 @@ class ISIF(DeepDetector):
         super()._train(X)
         module: Any = self.module_.eval()
         self.known_rows_ = sample_rows(len(X), self.max_samples, self.seed_)
-        known = self._map_batches(np.asarray(X[self.known_rows_]), module.embed)
+        known = self._map_batches(np.asarray(X[self.known_rows_]), module.encode)
         module.known.copy_(torch.from_numpy(known))
 
     def _module_score(self, x: Tensor) -> Tensor:

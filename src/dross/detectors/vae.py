@@ -44,6 +44,10 @@ class VAEModule(nn.Module):
         mean, log_variance = self._code(x)
         return self._bound(x, mean, mean, log_variance)
 
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the mean of each row's code, shape (b, k)."""
+        return self._code(x)[0]
+
     def squared_error(self, x: Tensor) -> Tensor:
         """Return the squared error of each value with the mean as code, same shape as ``x``."""
         rebuilt: Tensor = self.decoder(self._code(x)[0]).float()

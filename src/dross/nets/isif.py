@@ -76,16 +76,16 @@ class ISIFModule(nn.Module):
         self.temperature = temperature
         self.register_buffer("known", torch.zeros(n_known, n_outputs))
 
-    def embed(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor) -> Tensor:
         """Return the embeddings of images ``(b, c, h, w)``, of length 1."""
         return normalize(self.net(x).float(), dim=1)
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the loss of a batch and a view of each of its images."""
-        z, views = self.embed(torch.cat([x, self.make_views(x)])).chunk(2)
+        z, views = self.encode(torch.cat([x, self.make_views(x)])).chunk(2)
         with torch.autocast(x.device.type, enabled=False):  # products of near images differ in few digits
             return instance_loss(z, views, self.temperature)
 
     def score(self, x: Tensor, k: int, metric: Literal["cosine", "euclidean"]) -> Tensor:
         """Return the mean distance to the k nearest known embeddings."""
-        return nearest_distance(self.embed(x), self.known, k, metric=metric)
+        return nearest_distance(self.encode(x), self.known, k, metric=metric)
