@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.manifold import TSNE
 
 from dross.errors import ParameterError
 
@@ -24,6 +23,7 @@ __all__ = [
     "draw_codes",
     "draw_coefficients",
     "draw_distances",
+    "draw_map",
     "draw_matches",
     "draw_norms",
     "neighbour_map",
@@ -54,6 +54,8 @@ def neighbour_map(
     """
     if len(codes) < 3:
         raise ParameterError(f"A map takes at least 3 codes, got {len(codes)}.")
+    from sklearn.manifold import TSNE
+
     tsne = TSNE(perplexity=min(perplexity, len(codes) / 3), init="pca", random_state=random_state)
     return np.asarray(tsne.fit_transform(np.asarray(codes, np.float32)), np.float64)
 
@@ -95,8 +97,15 @@ class CodeView:
 def draw_codes(axis: Any, view: CodeView, *, perplexity: float = 30.0, random_state: int = 0) -> None:
     """Draw a map of the codes by t-SNE, a colour per group, on a matplotlib axis."""
     positions = neighbour_map(view.codes, perplexity=perplexity, random_state=random_state)
-    for index, name in enumerate(view.group_names):
-        of_group = positions[view.group == index]
+    draw_map(axis, positions, view.group, view.group_names)
+
+
+def draw_map(
+    axis: Any, positions: NDArray[np.float64], group: NDArray[np.int64], names: Sequence[str]
+) -> None:
+    """Draw positions ``(n, 2)``, as of `neighbour_map`, a colour per group."""
+    for index, name in enumerate(names):
+        of_group = positions[group == index]
         axis.scatter(*of_group.T, s=6, alpha=0.6, color=_colour(index), label=name)
     axis.set(xticks=[], yticks=[], xlabel="t-SNE of the code")
 

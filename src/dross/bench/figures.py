@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from dross.bench.codes import from_png
 from dross.bench.runner import FALSE_POSITIVE_RATES
 from dross.bench.summary import Line
 from dross.bench.tables import Table
+from dross.plots import draw_distances, draw_map, draw_matches
 
 __all__ = ["KINDS", "figure"]
 
@@ -142,14 +144,85 @@ def _trace(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
     return True
 
 
+def _code_panels(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
+    """Draw maps of the codes, a row of panels per setting, a panel per method; below, d_I against d_z."""
+    shown = _with_codes(lines)
+    if not shown:
+        return False
+    width = max(len(some) for _, some in shown)
+    picture.set_size_inches(3 * width, 5.2 * len(shown))
+    axes = picture.subplots(2 * len(shown), width, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for index, (line, some) in enumerate(shown):
+        for above, below, (name, codes) in zip(axes[2 * index], axes[2 * index + 1], some, strict=False):
+            above.set_axis_on()
+            below.set_axis_on()
+            draw_map(above, np.array(codes["map"]), np.array(codes["is_anomaly"]), ("normal", "anomalous"))
+            above.set(xticks=[], yticks=[], xlabel=table.plot["x_label"])
+            above.set_title(f"{name}\n{line.row.name}", fontsize=7)
+            draw_distances(below, np.array(codes["d_image"]), np.array(codes["d_code"]))
+            below.tick_params(labelsize=6)
+    _legend(picture, axes[0][0])
+    return True
+
+
+def _coefficients(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
+    """Draw histograms of the codes' coefficients, and of their lengths below, a column per method."""
+    shown = _with_codes(lines)
+    if not shown:
+        return False
+    line, some = shown[0]
+    picture.set_size_inches(3 * len(some), 4)
+    axes = picture.subplots(2, len(some), squeeze=False)
+    for (above, below), (name, codes) in zip(axes.T, some, strict=True):
+        _score_panel(above, codes["coefficients"])
+        _score_panel(below, codes["norms"])
+        above.set_title(f"{name}\n{line.row.name}", fontsize=7)
+        above.set_xlabel(table.plot["x_label"], fontsize=7)
+        below.set_xlabel("length of the code", fontsize=7)
+    _legend(picture, axes[0][0])
+    return True
+
+
+def _matches(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
+    """Draw six normal rows and six anomalies, and below each method's closest matches."""
+    shown = _with_codes(lines)
+    if not shown:
+        return False
+    _, some = shown[0]
+    rows = [("query", some[0][1]["queries"]), *((name, codes["matches"]) for name, codes in some)]
+    images = [(name, np.stack([from_png(one) for one in row]).transpose(0, 3, 1, 2)) for name, row in rows]
+    picture.set_size_inches(0.7 * len(images[0][1]) + 0.6, 0.75 * len(images) + 0.2)
+    draw_matches(picture, images[0][1], images[1:])
+    return True
+
+
+def _with_codes(lines: Sequence[Line]) -> list[tuple[Line, list[tuple[str, Mapping[str, Any]]]]]:
+    """Return the rows with what is known of their methods' codes, of the first seed."""
+    found = []
+    for line in lines:
+        some = [
+            (name, records[0]["codes"])
+            for name, records in line.records.items()
+            if records and "codes" in records[0]
+        ]
+        if some:
+            found.append((line, some))
+    return found
+
+
 def _legend(picture: Any, axis: Any) -> None:
     handles, labels = axis.get_legend_handles_labels()
     picture.legend(handles, labels, loc="outside right upper", fontsize=7, frameon=False)
 
 
 KINDS: dict[str, Callable[[Any, Table, Sequence[Line]], bool]] = {
+    "codes": _code_panels,
+    "coefficients": _coefficients,
     "histogram": _histogram,
     "lines": _lines,
+    "matches": _matches,
     "roc": _roc,
     "trace": _trace,
 }

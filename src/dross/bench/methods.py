@@ -72,6 +72,8 @@ class Method:
         "sub_classes" tells the fit to which class each training row belongs, all of them normal.
     trace : bool
         Whether the scores are taken after every epoch.
+    codes : bool
+        Whether codes and reconstructions of scored rows are kept, to be drawn.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Method:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     select: str = ""
     trace: bool = False
+    codes: bool = False
 
     def obstacle(self, kind: str) -> str:
         """Return why the method cannot run on rows of this kind ("table" or "image"), or ""."""

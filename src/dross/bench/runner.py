@@ -98,7 +98,8 @@ def run_cell(cell: Cell, device: str = "auto") -> Record:
 def _measured(cell: Cell, device: str) -> Record:
     task, answers, sentence, note = _here.drawn(cell)
     _reset_peak_memory()
-    outcome = cell.method.score(_here.fitted(cell, device), task)
+    fitted = _here.fitted(cell, device)
+    outcome = cell.method.score(fitted, task)
     share = answers.flagged_share or float(answers.is_anomaly.mean())
     return {
         "draw": sentence,
@@ -110,6 +111,7 @@ def _measured(cell: Cell, device: str) -> Record:
         "peak_memory_mib": _peak_memory(),
         "scores_sha256": _digest(outcome.scores),
         **_pictures(outcome, answers),
+        **_codes(cell, fitted, task, answers),
     }
 
 
@@ -259,6 +261,14 @@ def _pictures(outcome: Outcome, answers: Answers) -> Record:
     if outcome.trace:
         pictures["trace"] = [{k: _short(v) for k, v in entry.items()} for entry in outcome.trace]
     return pictures
+
+
+def _codes(cell: Cell, fitted: Fit, task: Task, answers: Answers) -> Record:
+    if not cell.method.codes:
+        return {}
+    from dross.bench.codes import codes_record
+
+    return {"codes": codes_record(fitted.detector, task.scored, answers.is_anomaly)}
 
 
 def _short(value: float) -> float:

@@ -20,9 +20,11 @@ from dross.bench.experiments import data_of
 from dross.bench.methods import BASELINES, COMMON, PYOD, Method, named
 from dross.errors import ParameterError
 
-__all__ = ["BUDGETS", "Budget", "Cell", "Column", "Row", "Table", "find_tables", "load_tables"]
+__all__ = ["BUDGETS", "CODE_KINDS", "Budget", "Cell", "Column", "Row", "Table", "find_tables", "load_tables"]
 
 Number = float | tuple[float, float]
+CODE_KINDS = ("codes", "coefficients", "matches")
+"""Kinds of figures that show what a method makes of single rows."""
 _SMALLEST: dict[str, dict[str, Any]] = {
     **{name: {"depth": 4} for name in ("e3outlier", "geom", "jigsaw", "rotnet", "ssl")},
     **{name: {"image_size": 8, "channels": 4, "latent_dim": 16} for name in ("f_anogan", "joint_encoder")},
@@ -238,7 +240,8 @@ class Table:
         if budget == "smoke":
             parameters = _one_epoch(method, parameters)
         trace = self.plot.get("kind") == "trace" and method.detector not in {*_UNTRAINED, *PYOD}
-        return Method(method.name, method.detector, parameters, method.select, trace)
+        codes = self.plot.get("kind") in CODE_KINDS and method.detector in _GENERATIVE
+        return Method(method.name, method.detector, parameters, method.select, trace, codes)
 
 
 @cache

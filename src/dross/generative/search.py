@@ -25,8 +25,8 @@ def closest_code(
 
     What is lessened is AnoGAN's sum: nine tenths of the mean absolute difference of the images, one of the
     critic's features'. AnoGAN starts each search anew at random; one start for all makes a row's score its
-    own. Its rate is not in the paper. The descent is chaotic: what other rows of a batch do to the last digits
-    of a sum can move a row's score by a few per cent.
+    own. Its rate is not in the paper. The descent is chaotic: what the other rows of a batch do to the last
+    digits of a sum can move a row's score by a few per cent.
 
     Parameters
     ----------

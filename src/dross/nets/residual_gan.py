@@ -53,7 +53,8 @@ class ResidualBlock(nn.Module):
             norm(n_out if up else n_in), nn.ReLU(), nn.Conv2d(n_out if up else n_in, n_out, 3, padding=1),
             *smaller,
         )  # fmt: skip
-        self.straight = nn.Sequential(*bigger, nn.Conv2d(n_in, n_out, 1), *smaller)
+        # The mean of a 1×1 convolution is that of the mean, at a quarter of the cost; so is its doubling.
+        self.straight = nn.Sequential(*smaller, nn.Conv2d(n_in, n_out, 1), *bigger)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return both ways' sum."""
