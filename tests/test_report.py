@@ -480,6 +480,21 @@ def test_the_curve_keeps_losses_and_leaves_out_what_is_not_finite() -> None:
     assert curve.log_losses
 
 
+def test_what_tells_of_a_collapse_is_drawn_beside_the_losses() -> None:
+    history = [
+        {"epoch": e, "loss": 5.0 / e, "encoder_loss": 1.0, "code_norm": 20.0 + e, "real_spread": 0.5}
+        for e in range(1, 4)
+    ]
+    curve = training_curve(history, ("code_norm", "real_spread", "generated_spread"))
+    assert curve is not None
+    assert [line.name for line in curve.lines] == ["code_norm", "real_spread"]
+    page = render_report(table_findings(history=history))
+    assert page.count('class="axis-title end">epoch') == 2
+    assert "length of codes, spread of images" in page
+    without = [{"epoch": entry["epoch"], "loss": entry["loss"]} for entry in history]
+    assert "spread of images" not in render_report(table_findings(history=without))
+
+
 @pytest.mark.parametrize(
     "history", [[], [{"epoch": 1, "loss": 1.0}], [{"epoch": 1}, {"epoch": 2, "loss": math.nan}]]
 )

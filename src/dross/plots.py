@@ -148,7 +148,7 @@ def draw_matches(figure: Any, queries: NDArray[Any], matches: Sequence[tuple[str
             colours = np.moveaxis(shown, 0, -1) if len(shown) == 3 else shown.mean(axis=0)
             axis.imshow(colours, cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
-        line[0].set_ylabel(name, fontsize=8)
+        line[0].set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
 
 
 def _histograms(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dross.bench import figures, render, summary
+from dross.bench.codes import codes_record, from_png
 from dross.bench.methods import BASELINES, Method
 from dross.bench.tables import Cell, Table, find_tables
+from dross.detectors.f_anogan import FAnoGAN
 
 
 def record(cell: Cell, auroc: float, seconds: float = 1.0) -> dict[str, Any]:
@@ -145,6 +148,24 @@ class TestPages:
         assert "| (0.555) |" in next(
             line for line in page.splitlines() if line.startswith("| mean of the rows")
         )
+
+    @pytest.mark.parametrize("name", ["joint-encoder-fig-2", "joint-encoder-fig-3", "joint-encoder-fig-5"])
+    def test_figures_of_codes(self, name: str) -> None:
+        detector = FAnoGAN(image_size=8, channels=4, latent_dim=6, max_epochs=2, random_state=0)
+        rows = np.random.default_rng(0).uniform(-1, 1, (20, 3, 16, 16)).astype(np.float32)
+        codes = codes_record(detector.fit(rows), rows, np.arange(20) % 4 == 0)
+        assert len(codes["map"]) == len(codes["is_anomaly"]) == 20
+        assert sum(codes["coefficients"]["normal"]) == 15 * 6
+        assert sum(codes["norms"]["anomalous"]) == 5
+        assert len(codes["d_image"]) == 200
+        assert len(codes["queries"]) == len(codes["matches"]) == 11
+        shown = (rows[1] + 1).reshape(3, 16, 16).transpose(1, 2, 0) * 127.5
+        np.testing.assert_allclose(from_png(codes["queries"][0]), shown, atol=1)
+        found = records(name, {"f_anogan": 0.6, "joint_encoder": 0.6})
+        assert figures.figure(table(name), summary.lines(table(name), "cpu", found)) == ""
+        with_codes = {key: record | {"codes": codes} for key, record in found.items()}
+        svg = figures.figure(table(name), summary.lines(table(name), "cpu", with_codes))
+        assert svg.lstrip().startswith("<svg")
 
     @pytest.mark.parametrize("name", ["lfr-fig-3", "duad-fig-4", "lfr-fig-5", "lfr-fig-1", "toll-fig-4"])
     def test_figures_are_drawn_from_records(self, name: str) -> None:

@@ -146,7 +146,7 @@ def _trace(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
 
 def _code_panels(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
     """Draw maps of the codes, a row of panels per setting, a panel per method; below, d_I against d_z."""
-    shown = _with_codes(lines)
+    shown = _with_codes(table, lines)
     if not shown:
         return False
     width = max(len(some) for _, some in shown)
@@ -169,7 +169,7 @@ def _code_panels(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
 
 def _coefficients(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
     """Draw histograms of the codes' coefficients, and of their lengths below, a column per method."""
-    shown = _with_codes(lines)
+    shown = _with_codes(table, lines)
     if not shown:
         return False
     line, some = shown[0]
@@ -187,26 +187,29 @@ def _coefficients(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
 
 def _matches(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
     """Draw six normal rows and six anomalies, and below each method's closest matches."""
-    shown = _with_codes(lines)
+    shown = _with_codes(table, lines)
     if not shown:
         return False
     _, some = shown[0]
     rows = [("query", some[0][1]["queries"]), *((name, codes["matches"]) for name, codes in some)]
     images = [(name, np.stack([from_png(one) for one in row]).transpose(0, 3, 1, 2)) for name, row in rows]
-    picture.set_size_inches(0.7 * len(images[0][1]) + 0.6, 0.75 * len(images) + 0.2)
+    picture.set_size_inches(0.7 * len(images[0][1]) + 1.2, 0.75 * len(images) + 0.2)
     draw_matches(picture, images[0][1], images[1:])
     return True
 
 
-def _with_codes(lines: Sequence[Line]) -> list[tuple[Line, list[tuple[str, Mapping[str, Any]]]]]:
-    """Return the rows with what is known of their methods' codes, of the first seed."""
+def _with_codes(
+    table: Table, lines: Sequence[Line]
+) -> list[tuple[Line, list[tuple[str, Mapping[str, Any]]]]]:
+    """Return the rows with what is known of the codes of the table's columns, of the first seed."""
     found = []
     for line in lines:
-        some = [
-            (name, records[0]["codes"])
-            for name, records in line.records.items()
-            if records and "codes" in records[0]
+        of_columns = [
+            (column.name, line.records.get(column.method.name, ()))
+            for column in table.columns
+            if column.method is not None
         ]
+        some = [(name, rs[0]["codes"]) for name, rs in of_columns if rs and "codes" in rs[0]]
         if some:
             found.append((line, some))
     return found

@@ -266,21 +266,23 @@ def _bar(left: float, width: float, n: int, axis: Axis, y_axis: Axis, flagged: b
     )
 
 
-def training_curve(history: Sequence[dict[str, float]]) -> Curve | None:
-    """Return the losses over the epochs.
+def training_curve(history: Sequence[dict[str, float]], names: Sequence[str] = ()) -> Curve | None:
+    """Return the losses over the epochs, or what else is asked for.
 
     Parameters
     ----------
     history : sequence of dict
         One per epoch: ``"epoch"`` and one or more losses. Where any name holds "loss", only those are drawn.
+    names : sequence of str
+        What to draw instead, as far as it is there.
 
     Returns
     -------
     Curve or None
-        None for fewer than two epochs or no finite loss.
+        None for fewer than two epochs or no finite value.
     """
-    names = list(dict.fromkeys(name for entry in history for name in entry if name != "epoch"))
-    names = [name for name in names if "loss" in name] or names
+    told = list(dict.fromkeys(name for entry in history for name in entry if name != "epoch"))
+    names = [name for name in told if name in names] if names else _of_losses(told)
     losses = {name: np.array([entry.get(name, math.nan) for entry in history], float) for name in names}
     losses = {name: loss for name, loss in losses.items() if np.isfinite(loss).any()}
     losses = dict(list(losses.items())[:_MAX_LINES])
@@ -298,6 +300,10 @@ def training_curve(history: Sequence[dict[str, float]]) -> Curve | None:
         epochs=len(history),
         log_losses=log,
     )
+
+
+def _of_losses(names: list[str]) -> list[str]:
+    return [name for name in names if "loss" in name] or names
 
 
 def _line(name: str, epochs: NDArray[np.float64], loss: NDArray[np.float64], x: Axis, y: Axis) -> Line:

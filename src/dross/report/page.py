@@ -32,6 +32,7 @@ _MAX_NOTES = 50
 _MAX_FACTS = 40
 _MAX_FACT = 300
 _MAX_NAME = 80
+_OF_IMAGES = ("code_norm", "real_spread", "generated_spread")  # what a generator's collapse shows in
 _MAX_COMMAND = 2_000
 
 
@@ -125,6 +126,7 @@ def _scores(findings: Findings) -> dict[str, Any]:
         "histogram": histogram(findings.anomaly_scores, findings.labels == 1, findings.threshold),
         "threshold": number(findings.threshold),
         "curve": training_curve(findings.history),
+        "image_curve": training_curve(findings.history, _OF_IMAGES),
         "history": findings.history,
     }
 
