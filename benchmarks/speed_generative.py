@@ -1,10 +1,11 @@
 """Images per second that `joint_encoder` learns from, against its nets' plain forward and backward passes.
 
-    python benchmarks/speed_generative.py [--side 16] [--channels 16] [--batch 32] [--repeats 5] [--steps 10]
+    DROSS_DATA=DIR python benchmarks/speed_generative.py [--side 16] [--channels 16] [--epochs 0]
 
 A step of the detector resizes, standardises, teaches critic, generator and encoder, averages and tallies;
 "plain" is the same losses' forward and backward passes, and nothing else. Both in turns, fully grown, in bf16
-where the hardware multiplies it, and in float32.
+where the hardware multiplies it, and in float32. With ``--epochs``, the AUROC of either precision on blood
+cells, 2 % of the training rows anomalous, development seeds 100 and 101.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ import torch
 from torch import Tensor
 
 from common import write
+from dross.bench.datasets import DATASETS, data_root
+from dross.bench.experiments import plan
 from dross.detectors.joint_encoder import JointEncoderGAN
+from dross.metrics import auroc
 
 SEED = 0
 
@@ -58,9 +62,32 @@ class Side:
         value.backward()
 
 
+def auroc_of(arguments: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
+    """Return the AUROC by score and precision, of one draw and one seed."""
+    setting = {"normal": "cell", "share": 0.02, "n_test": 256}
+    task, answers, _ = plan("gan", setting, DATASETS["kth_cells"].load(data_root()), seed).carry_out()
+    found: dict[str, dict[str, float]] = {}
+    for precision in ("auto", "32"):
+        detector = JointEncoderGAN(
+            image_size=arguments.side, channels=arguments.channels, batch_size=arguments.batch,
+            max_epochs=arguments.epochs, precision=precision, contamination=0.1, random_state=seed,
+        ).fit(task.train)  # fmt: skip
+        for scoring in ("A", "residual", "minmax_residual", "origin_distance"):
+            scores = detector.set_params(scoring=scoring).anomaly_score(task.scored)
+            found.setdefault(scoring, {})[precision] = round(auroc(answers.is_anomaly, scores), 4)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name, default in {"side": 16, "channels": 16, "batch": 32, "repeats": 5, "steps": 10}.items():
+    for name, default in {
+        "side": 16,
+        "channels": 16,
+        "batch": 32,
+        "repeats": 5,
+        "steps": 10,
+        "epochs": 0,
+    }.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -90,6 +117,8 @@ def main() -> None:
         "own_over_plain": {precision: times(f"{precision}_own", f"{precision}_plain") for precision in sides},
         "auto_over_float32": times("auto_own", "32_own"),
     }
+    if arguments.epochs:
+        values["auroc"] = {seed: auroc_of(arguments, seed) for seed in (100, 101)}
     write(f"speed_generative_{arguments.side}", values, SEED)
 
 

@@ -23,6 +23,7 @@ from command_line import make_table
 from dross import registry, training
 from dross.checkpoint import Checkpoint
 from dross.detectors.autoencoder import AutoEncoder, AutoEncoderModule
+from dross.detectors.joint_encoder import JointEncoderGAN
 from dross.errors import InputError
 from dross.monitor import Monitor
 
@@ -343,3 +344,46 @@ def test_views_are_drawn_again(name: str, after: int, tmp_path: Path) -> None:
         dross.find(X, **options, checkpoint_folder=tmp_path / "c", monitor=Stopping(after))
     resumed = dross.find(X, **options, checkpoint_folder=tmp_path / "c", resume=True)
     np.testing.assert_array_equal(resumed.anomaly_scores, expected)
+
+
+def _shades() -> Any:
+    """Return 24 shades of one ramp of 16×16."""
+    rng = np.random.default_rng(0)
+    ramp = np.outer(np.linspace(0, 1, 16), np.ones(16))
+    return (rng.uniform(0.5, 1, (24, 1, 1, 1)) * ramp).astype(np.float32)
+
+
+_GENERATIVE: dict[str, Any] = {
+    "parameters": {"channels": 4, "latent_dim": 6, "batch_size": 8, "precision": "32"},
+    "epochs": 4,
+}
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 4, 6, 7, 8, 10])
+@pytest.mark.parametrize("name", ["joint_encoder", "f_anogan"])
+def test_at_every_stage_of_growth(name: str, after: int, tmp_path: Path) -> None:
+    """Of twelve steps each size has four, two of them fading in; or six are the GAN's, six the encoder's."""
+    options: dict[str, Any] = {"detector": name, **_GENERATIVE}
+    expected = dross.find(_shades(), **options)
+    with pytest.raises(KeyboardInterrupt):
+        dross.find(_shades(), **options, checkpoint_folder=tmp_path / "c", monitor=Stopping(after))
+    resumed = dross.find(_shades(), **options, checkpoint_folder=tmp_path / "c", resume=True)
+    np.testing.assert_array_equal(resumed.anomaly_scores, expected.anomaly_scores)
+    assert resumed.history == expected.history
+
+
+def test_the_last_good_epoch_outlives_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bad_in_the_third(self: Any, entry: dict[str, float]) -> str:
+        return "it is bad" if entry["epoch"] == 3 else ""
+
+    monkeypatch.setattr(JointEncoderGAN, "_trouble", bad_in_the_third)
+    options: dict[str, Any] = {"detector": "joint_encoder", **_GENERATIVE}
+    expected = dross.find(_shades(), **options)
+    with pytest.raises(KeyboardInterrupt):
+        dross.find(_shades(), **options, checkpoint_folder=tmp_path / "c", monitor=Stopping(7))
+    resumed = dross.find(_shades(), **options, checkpoint_folder=tmp_path / "c", resume=True)
+    np.testing.assert_array_equal(resumed.anomaly_scores, expected.anomaly_scores)
+    assert any("it is bad" in note for note in resumed.notes)
+    assert len(resumed.history) == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import torch
@@ -68,9 +68,9 @@ class GenerativeDetector(DeepDetector):
         Means over values instead of sums, so that sizes compare.
         """
         module: Any = self.module_
-        with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            torch.manual_seed(seed)
-            z = torch.randn(n, self.latent_dim).to(self.device_)
+        noise = torch.randn(n, self.latent_dim, generator=torch.Generator().manual_seed(seed))
+        with torch.inference_mode():
+            z = module.prior(noise.to(self.device_))
             images = module.generated(z)
             codes = module.code_of(images)
             d_image = (images - module.generated(codes)).abs().flatten(1).mean(dim=1)
@@ -79,7 +79,7 @@ class GenerativeDetector(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_choice("scoring", "A", "residual", "minmax_residual", "origin_distance", "combined")
+        self._check_choice("scoring", *get_args(Scoring))
         self._check_number("lambda_residual", float, 0)
         if self.lambda_residual > 1:
             raise ParameterError(f"lambda_residual is {self.lambda_residual}; it must be in [0, 1].")
@@ -141,7 +141,7 @@ class GenerativeDetector(DeepDetector):
         return ""
 
     def _module_score(self, x: Tensor) -> Tensor:
-        self._check_choice("scoring", "A", "residual", "minmax_residual", "origin_distance", "combined")
+        self._check_choice("scoring", *get_args(Scoring))
         module: Any = self.module_
         scores: Tensor = module.score(x, self.scoring)
         return scores

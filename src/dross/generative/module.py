@@ -61,6 +61,10 @@ class GenerativeModule(nn.Module, ABC):
     def features_of(self, images: Tensor) -> Tensor:
         """Return what the critic sees of each image."""
 
+    def prior(self, noise: Tensor) -> Tensor:
+        """Return codes ``(b, k)`` as training draws them, of standard normal noise."""
+        return noise
+
     def resized(self, x: Tensor) -> Tensor:
         """Return rows as images of side ``side``."""
         if tuple(x.shape[2:]) == (self.side, self.side):

@@ -101,13 +101,17 @@ class JointEncoderModule(GenerativeModule):
 
     # ------------------------------------------------------------- training
 
+    def prior(self, noise: Tensor) -> Tensor:
+        """Return noise at the length √k that the generator brings each code to."""
+        return pixel_norm(noise)
+
     def real(self, x: Tensor) -> Tensor:
         """Return rows as images of the size grown to, faded as the generated ones are."""
         return faded(self.resized(x), self.alpha)
 
     def drawn(self, n: int) -> tuple[Tensor, Tensor]:
-        """Return ``n`` codes of length √k, as the generator sees them, and their images."""
-        z = pixel_norm(torch.randn(n, self.latent_dim, device=self.start.device))
+        """Return ``n`` codes and their images."""
+        z = self.prior(torch.randn(n, self.latent_dim, device=self.start.device))
         return z, self.trained[0](z, self.level, self.alpha)
 
     def judge(self, images: Tensor) -> Tensor:
