@@ -53,8 +53,8 @@ class DeepDetector(BaseDetector):
 
     A subclass writes `_build_module`; the module offers ``loss`` and ``score`` (see `ScoringModule`). One
     that trains otherwise writes `_configure_optimizers`, `_lr_factor`, `_training_step`, `_select_rows` or
-    `_on_epoch_end` as well. Rows are standardised with the training mean and deviation, per column or per image channel, so
-    that any unit will do.
+    `_on_epoch_end` as well. Rows are standardised with the training mean and deviation, per column or per
+    image channel, so that any unit will do.
 
     Parameters
     ----------

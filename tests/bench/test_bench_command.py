@@ -52,6 +52,12 @@ class TestRun:
         run = bench("run", "duad-3", "--detector", "pca", "--seeds", 3, "--resume", "--results", results)
         assert run.out.startswith("3 cells to run, 6: run before.")
 
+    def test_resume_runs_a_cell_again_whose_figure_needs_more(self, results: Path, tmp_path: Path) -> None:
+        small = ("--detector", "f_anogan", "--budget", "smoke", "--seeds", 1, "--results", tmp_path)
+        assert bench("run", "joint-encoder-1", *small).out.startswith("1 cells to run.")
+        assert bench("run", "joint-encoder-fig-3", *small, "--resume").out.startswith("1 cells to run.")
+        assert bench("run", "joint-encoder-fig-3", *small, "--resume").out.startswith("0 cells to run")
+
     def test_no_cell_is_begun_after_the_minutes_are_over(self, results: Path, tmp_path: Path) -> None:
         run = bench("run", "toll-3", "--detector", "pca", "--seeds", 2, "--minutes", 0, "--results", tmp_path)
         assert run.out == "2 cells to run.\n2 cells are left; go on with --resume.\n"

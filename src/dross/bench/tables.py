@@ -25,9 +25,10 @@ __all__ = ["BUDGETS", "CODE_KINDS", "Budget", "Cell", "Column", "Row", "Table", 
 Number = float | tuple[float, float]
 CODE_KINDS = ("codes", "coefficients", "matches")
 """Kinds of figures that show what a method makes of single rows."""
+_GENERATIVE = ("f_anogan", "joint_encoder")
 _SMALLEST: dict[str, dict[str, Any]] = {
     **{name: {"depth": 4} for name in ("e3outlier", "geom", "jigsaw", "rotnet", "ssl")},
-    **{name: {"image_size": 8, "channels": 4, "latent_dim": 16} for name in ("f_anogan", "joint_encoder")},
+    **{name: {"image_size": 8, "channels": 4, "latent_dim": 16} for name in _GENERATIVE},
     "gt_lfr": {"depth": 4, "n_components": 4},
     "isif": {"net": "small"},
     "sub_clusters": {"net": "small", "embedding_epochs": 1},

@@ -119,7 +119,8 @@ def _distinct(tables: list[Table], budget: str, detectors: tuple[str, ...], seed
     cells: dict[str, Cell] = {}
     for table in tables:
         for _, cell in table.cells(budget, detectors=detectors, seeds=seeds):
-            cells[cell.key] = cell
+            if cell.key not in cells or cell.method.codes:  # what figures need comes on top
+                cells[cell.key] = cell
 
     def order(cell: Cell) -> tuple[str, str, str, bool]:
         # What selects by labels comes first: its fit serves the others, theirs would not serve it.
@@ -129,8 +130,9 @@ def _distinct(tables: list[Table], budget: str, detectors: tuple[str, ...], seed
 
 
 def _has_run(record: dict[str, Any], cell: Cell) -> bool:
-    """Whether a cell has a value, from the copy of the data that is here."""
-    return "values" in record and record["data_copy"] == runner.data_copy(cell.data)
+    """Whether a cell has a value, from the copy of the data that is here, and what its figure needs."""
+    is_whole = "values" in record and (not cell.method.codes or "codes" in record)
+    return is_whole and bool(record["data_copy"] == runner.data_copy(cell.data))
 
 
 def _sorted_out(cells: list[Cell], known: dict[str, Any]) -> tuple[list[Cell], dict[str, int]]:
