@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, fields, replace
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from dross import registry
 from dross.base import BaseDetector
 from dross.errors import ModelFileError, ParameterError
 from dross.features.base import Features
+from dross.features.named import FEATURES, features_class
 from dross.model_file import read_model_file, write_model_file
 from dross.sources import open_source
 from dross.sources.base import Kind, ReadOptions, Source, Unreadable
@@ -23,12 +24,10 @@ from dross.sources.streams import in_brief
 from dross.thresholds import threshold_for_share
 
 __all__ = [
-    "FEATURES",
     "MAX_EXPLAINED",
     "Model",
     "Scored",
     "explain_rows",
-    "features_class",
     "load",
     "options_of",
     "parameters_of",
@@ -36,25 +35,11 @@ __all__ = [
     "versions",
 ]
 
-FEATURES = {
-    "table": "dross.features.table_encoder:TableEncoder",
-    "image": "dross.features.image_scaler:ImageScaler",
-    "text": "dross.features.tfidf:TfidfFeatures",
-}
-"""Family of sources -> "module:Class" of the features that take it."""
-
 MAX_EXPLAINED = 10_000
 """Reasons cost some dozen scorings a row; beyond this many, only the most anomalous rows get them."""
 
 _LARGEST_SIDE = 1024  # of images, as on the command line
 _READ_OPTIONS = ("kind", "id_column", "text_column", "array", "image_size", "channels")
-
-
-def features_class(family: str) -> type[Features]:
-    """Return the class of features for a family of sources."""
-    module, _, attribute = FEATURES[family].partition(":")
-    found: type[Features] = getattr(import_module(module), attribute)
-    return found
 
 
 def versions() -> dict[str, str]:
@@ -105,6 +90,8 @@ class Model:
         thresholds.
     about
         JSON-able facts for `dross inspect`: versions, when and from what it was made.
+    features_name
+        The features' name in `dross.features.named`.
     """
 
     family: str
@@ -114,6 +101,7 @@ class Model:
     options: ReadOptions
     score_quantiles: NDArray[np.float64]
     about: dict[str, Any]
+    features_name: str = "raw"
 
     @property
     def threshold(self) -> float:
@@ -182,6 +170,7 @@ class Model:
                 **detector_values,
             },
             "features": feature_values,
+            "features_name": self.features_name,
             "options": options,
             "about": self.about,
         }
@@ -213,8 +202,12 @@ class Model:
     @classmethod
     def _from_file(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         family, about = values["family"], values["detector"]
-        if family not in FEATURES or about["name"] not in registry.DETECTORS:
-            raise ModelFileError(f"it names parts unknown here: {family!r}, {about['name']!r}.")
+        features_name = values.get("features_name", "raw")
+        known = about["name"] in registry.DETECTORS and family in FEATURES.get(features_name, {})
+        if not known:
+            parts = f"{family!r}, {features_name!r}, {about['name']!r}"
+            raise ModelFileError(f"it names parts unknown here: {parts}.")
+        features = features_class(features_name, family)
         parameters = {k: tuple(v) if isinstance(v, list) else v for k, v in about["parameters"].items()}
         if parameters.get("device") == "cuda":
             parameters["device"] = "auto"  # trained on a GPU, it still scores without one
@@ -225,11 +218,12 @@ class Model:
         return cls(
             family=family,
             detector_name=about["name"],
-            features=features_class(family).from_state(values["features"], _below("features/", arrays)),
+            features=features.from_state(values["features"], _below("features/", arrays)),
             detector=detector,
             options=ReadOptions(**_read_options(values["options"])),
             score_quantiles=arrays["score_quantiles"],
             about=values["about"],
+            features_name=features_name,
         )
 
     def _try_out(self) -> None:
@@ -237,7 +231,8 @@ class Model:
         shape = self.detector.input_shape_
         options = replace(self.options, id_column=None, text_column=None)
         if self.family == "image":
-            source = open_source(np.zeros((1, *shape), np.uint8), options)
+            image = getattr(self.features, "shape", shape)
+            source = open_source(np.zeros((1, *image), np.uint8), options)
         elif self.family == "text":
             source = open_source(pa.table({"text": ["some words"]}), replace(options, text_column="text"))
         else:
@@ -268,7 +263,7 @@ def explain_rows(
         reasons[row] = reason
     if explained.heatmaps is None:
         return reasons, {}
-    return reasons, dict(zip(rows.tolist(), explained.heatmaps, strict=True))
+    return reasons, dict(zip(rows.tolist(), explained.heatmaps, strict=False))  # the first rows have one
 
 
 def options_of(source_options: ReadOptions, features: Features, family: Kind) -> ReadOptions:

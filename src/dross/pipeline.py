@@ -16,17 +16,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dross import metrics, registry
-from dross.auto import choose_detector
+from dross.auto import choose_detector, choose_features
 from dross.base import BaseDetector, batches, check_share
 from dross.checkpoint import Checkpoint
 from dross.errors import InputError, ParameterError
 from dross.features.base import Features
+from dross.features.named import build_features, check_spec, name_of_features
 from dross.findings import Findings, TopFinding
 from dross.model import (
     MAX_EXPLAINED,
     Model,
     explain_rows,
-    features_class,
     options_of,
     parameters_of,
     rank_of,
@@ -46,6 +46,7 @@ _HASH_VALUES = 4_000_000
 def find(
     data: Any,
     *,
+    features: str | Features = "auto",
     detector: str | BaseDetector = "auto",
     parameters: Mapping[str, Any] | None = None,
     contamination: float | Literal["auto"] = "auto",
@@ -74,8 +75,11 @@ def find(
     data : str, Path, array or frame
         A table, a folder or archive of images or texts, an array ``(n, d)`` or ``(n, c, h, w)``, or a
         pandas, polars or Arrow frame.
+    features : str or Features, default "auto"
+        How rows become numbers: "raw" (columns, pixels, TF-IDF), "netvlad", or features to fit, as
+        ``NetVLAD(n_centres=16)``; what a name takes follows a colon. "auto" chooses by kind.
     detector : str or BaseDetector, default "auto"
-        A registered name, a detector to fit, or "auto": chosen by kind (see `dross.auto`).
+        A registered name, a detector to fit, or "auto": chosen by kind and features.
     parameters : mapping, optional
         The detector's own parameters by name.
     contamination : "auto" or float in (0, 0.5], default "auto"
@@ -132,6 +136,8 @@ def find(
         image_size=image_size,
     )
     _check(options, contamination, top)
+    if isinstance(features, str) and features != "auto":
+        check_spec(features)
     build = partial(
         _build_detector,
         parameters=dict(parameters or {}),
@@ -143,15 +149,12 @@ def find(
     source = open_source(data, options)
     _check_use(options, source)
     clock.start("encoding")
-    features = features_class(source.family)().fit(source)
-    X = features.transform(source)
-    fitted = fitted or build(choose_detector(source.family))
+    encoder, features_name, why = _features(features, source, random_state, device)
+    X = encoder.fit(source).transform(source)
+    fitted = fitted or build(choose_detector(source.family, features_name))
     name = _name_of(fitted)
-    takes = "table" if source.family == "text" else source.family
-    if takes not in fitted.input_kinds:
-        kinds = " and ".join(f"{kind}s" for kind in sorted(fitted.input_kinds))
-        raise ParameterError(f"{name} takes {kinds}; {source.name} is {source.kind}.")
-    key = _fingerprint(X, source, features, fitted)
+    _check_kind(fitted, name, X, source, features_name)
+    key = _fingerprint(X, source, encoder, fitted)
     if expected_key is not None and expected_key != key:
         raise InputError(
             "The result folder holds a result of other data or parameters; replace it with --force, or name "
@@ -168,8 +171,10 @@ def find(
     finally:
         fitted.set_monitor(Monitor())
     clock.start("explaining")
-    model = _model(source, options, features, fitted, name)
+    model = _model(source, options, encoder, fitted, name, features_name)
     findings = _findings(source, model, X, top)
+    chosen = {"name": features_name} | ({"why": why} if why else {})
+    findings.summary["features"] = chosen | findings.summary["features"]
     clock.stop()
     seed = fitted.random_state if isinstance(fitted.random_state, int) else fitted.seed_
     findings.summary |= {"key": key, "seed": seed, "seconds": clock.seconds}
@@ -197,6 +202,28 @@ def _check_use(options: ReadOptions, source: Source) -> None:
     if unused:
         option = "--" + unused[0].removesuffix("s").replace("_", "-")
         raise ParameterError(f"{option} is given, but {source.name} is {source.kind} and has no use for it.")
+
+
+def _features(
+    wanted: str | Features, source: Source, random_state: int, device: str
+) -> tuple[Features, str, str]:
+    """Return unfitted features, their name, and why they were chosen ("" where the user did)."""
+    if isinstance(wanted, Features):
+        return wanted, name_of_features(wanted), ""
+    if not isinstance(wanted, str):
+        raise ParameterError(f"features is {wanted!r}; it must be a name or features, as NetVLAD().")
+    spec, why = choose_features(source.family) if wanted == "auto" else (wanted, "")
+    built = build_features(spec, source.family, random_state=random_state, device=device)
+    return built, check_spec(spec)[0], why
+
+
+def _check_kind(detector: BaseDetector, name: str, X: Any, source: Source, features: str) -> None:
+    """Raise if a detector does not take the rows that the features gave."""
+    if ("image" if len(X.shape) == 4 else "table") in detector.input_kinds:
+        return
+    kinds = " and ".join(f"{kind}s" for kind in sorted(detector.input_kinds))
+    made = "" if features == "raw" else f", which {features} turns into rows of a table"
+    raise ParameterError(f"{name} takes {kinds}; {source.name} is {source.kind}{made}.")
 
 
 def _build_detector(
@@ -265,7 +292,12 @@ def _fingerprint(X: Any, source: Source, features: Features, detector: BaseDetec
 
 
 def _model(
-    source: Source, options: ReadOptions, features: Features, detector: BaseDetector, name: str
+    source: Source,
+    options: ReadOptions,
+    features: Features,
+    detector: BaseDetector,
+    name: str,
+    features_name: str,
 ) -> Model:
     return Model(
         family=source.family,
@@ -280,6 +312,7 @@ def _model(
             "features": features.description,
             "share": _share(detector),
         },
+        features_name=features_name,
     )
 
 

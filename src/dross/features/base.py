@@ -23,8 +23,8 @@ State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 class Explanations:
     """Why some rows are scored as they are.
 
-    ``reasons`` has one sentence per row, the strongest reason first. ``heatmaps`` is ``(m, h, w)`` for
-    images (higher = adds more to the score; one scale for the data set), None otherwise.
+    ``reasons`` has one sentence per row, the strongest reason first. ``heatmaps`` is ``(k, h, w)`` for the
+    first ``k`` rows, if they are images (higher = adds more to the score; one scale for the data set).
     """
 
     reasons: list[str]

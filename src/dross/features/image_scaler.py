@@ -16,7 +16,7 @@ from dross.sources.images import ImageSource
 if TYPE_CHECKING:
     from dross.base import BaseDetector
 
-__all__ = ["ImageScaler", "ScaledRows"]
+__all__ = ["ImageScaler", "ScaledRows", "place_in_words"]
 
 _SAMPLE = 2048
 _BATCH = 256
@@ -151,7 +151,7 @@ class ImageScaler(Features):
             heat = heatmaps[start : start + _BATCH]
             heat[:] = detector.explain(X[batch])
             odd = self._odd_values(np.asarray(original[batch]))
-            reasons += [_in_words(heat[i]) + odd[i] for i in range(len(batch))]
+            reasons += [place_in_words(heat[i]) + odd[i] for i in range(len(batch))]
         return Explanations(reasons, heatmaps)
 
     def get_state(self) -> State:
@@ -219,7 +219,7 @@ def _largest_usual(values: NDArray[np.float64]) -> float:
     return float(values[values <= upper + 3 * (upper - lower)].max())
 
 
-def _in_words(heat: NDArray[np.float32]) -> str:
+def place_in_words(heat: NDArray[np.float32]) -> str:
     """Say where a heat map is strongest, and whether it is local."""
     smooth = ndimage.uniform_filter(np.maximum(heat, 0).astype(np.float64), 3, mode="nearest")
     total = smooth.sum()

@@ -1,0 +1,154 @@
+"""What turns images into maps of local descriptors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dross.base import batches
+from dross.features.base import State
+from dross.features.image_scaler import ImageScaler
+from dross.nets.conv import conv_encoder
+from dross.tensors import resolve_device
+
+if TYPE_CHECKING:
+    from dross.sources.base import Source
+
+__all__ = ["Backbone", "ModuleBackbone", "TrainedBackbone"]
+
+_BATCH = 128
+_CHANNELS = (32, 64, 128)
+_STEPS = 300
+_LATENT_DIM = 64
+
+
+class Backbone(Protocol):
+    """Images of a source to maps ``(b, d, h, w)``: batches of what the net takes, and the net."""
+
+    def fit(self, source: Source) -> Self:
+        """Learn what there is to learn from the images."""
+
+    def inputs(self, source: Source, rows: NDArray[np.int64] | None = None) -> Iterator[Tensor]:
+        """Yield batches ``(b, c, h, w)`` of some images, or all, in the order of rising rows."""
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Return the descriptors of a batch, without gradients, in float32 on the processor."""
+
+
+class TrainedBackbone:
+    """The convolutions of an autoencoder that was trained on the images themselves, without labels.
+
+    Contamination: the descriptors are of patches, which anomalies mostly share with all other images, and the
+    few steps of the training leave no room to learn single images by heart.
+
+    Parameters
+    ----------
+    depth : int
+        Layers of the encoder whose output is taken; each halves the sides.
+    random_state, device
+        Of the training.
+    """
+
+    def __init__(self, *, depth: int = 2, random_state: int = 0, device: str = "auto") -> None:
+        self.depth = depth
+        self.random_state = random_state
+        self.device = device
+        self.scaler = ImageScaler()
+
+    def fit(self, source: Source) -> Self:
+        """Train the autoencoder for about 300 steps of 128 images, at most 30 times over all images."""
+        from dross.detectors.autoencoder import AutoEncoder
+
+        self.scaler.fit(source)
+        X = self.scaler.transform(source)
+        epochs = min(30, max(1, round(_STEPS * _BATCH / len(X))))
+        trained = AutoEncoder(
+            hidden_sizes=_CHANNELS,
+            latent_dim=_LATENT_DIM,
+            max_epochs=epochs,
+            batch_size=_BATCH,
+            contamination=0.1,
+            device=self.device,  # type: ignore[arg-type]
+            random_state=self.random_state,
+        ).fit(X)
+        encoder: Any = trained.module_.encoder
+        self._take(encoder[:-2], trained.center_, trained.scale_)
+        return self
+
+    def inputs(self, source: Source, rows: NDArray[np.int64] | None = None) -> Iterator[Tensor]:
+        """Yield standardised batches."""
+        X = self.scaler.transform(source)
+        rows = np.arange(len(X)) if rows is None else rows
+        for part in batches(len(rows), _BATCH):
+            x = torch.from_numpy(np.asarray(X[rows[part]]))
+            yield (x - self._center) * self._scale
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Return the maps of the layer that `depth` names."""
+        with torch.inference_mode():
+            out: Tensor = self._net(x.to(self._device)).cpu()
+        return out
+
+    def get_state(self) -> State:
+        """Return what was learnt."""
+        arrays = {f"net.{name}": tensor.cpu().numpy() for name, tensor in self._net.state_dict().items()}
+        scaling, _ = self.scaler.get_state()
+        values = {"scaling": scaling, "depth": self.depth}
+        return values, arrays | {"center": self._center.numpy(), "scale": self._scale.numpy()}
+
+    @classmethod
+    def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]], device: str) -> Self:
+        """Take back what `get_state` returned."""
+        backbone = cls(depth=int(values["depth"]), device=device)
+        backbone.scaler = ImageScaler.from_state(values["scaling"], {})
+        with torch.device("meta"):
+            encoder = conv_encoder(backbone.scaler.shape, _CHANNELS, _LATENT_DIM)[:-2]
+        backbone._take(encoder, arrays["center"], arrays["scale"], empty=True)
+        weights = {n.removeprefix("net."): torch.from_numpy(a) for n, a in arrays.items() if n[:4] == "net."}
+        backbone._net.load_state_dict(weights, assign=True)
+        backbone._net.to(backbone._device).eval()
+        return backbone
+
+    def _take(
+        self, encoder: nn.Module, center: NDArray[Any], scale: NDArray[Any], *, empty: bool = False
+    ) -> None:
+        """Keep the first layers of an encoder of convolution, normalisation, activation."""
+        self._device = resolve_device(self.device)
+        layers: Any = encoder
+        self._net = layers[: 3 * self.depth].eval()
+        if not empty:
+            self._net.to(self._device)
+        self._center = torch.as_tensor(np.ravel(center)).view(-1, 1, 1)
+        self._scale = torch.as_tensor(np.ravel(scale)).view(-1, 1, 1)
+
+
+class ModuleBackbone:
+    """A net of the caller's: any module from images between 0 and 1 to maps ``(b, d, h, w)``."""
+
+    def __init__(self, module: nn.Module, *, device: str = "auto") -> None:
+        self._device = resolve_device(device)
+        self._net = module.to(self._device).eval()
+        self.scaler = ImageScaler()
+
+    def fit(self, source: Source) -> Self:
+        """Take the range of the images; the net stays as it is."""
+        self.scaler.fit(source)
+        return self
+
+    def inputs(self, source: Source, rows: NDArray[np.int64] | None = None) -> Iterator[Tensor]:
+        """Yield batches between 0 and 1."""
+        X = self.scaler.transform(source)
+        rows = np.arange(len(X)) if rows is None else rows
+        for part in batches(len(rows), _BATCH):
+            yield torch.from_numpy(np.asarray(X[rows[part]]))
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Return what the net makes of a batch."""
+        with torch.inference_mode():
+            out: Tensor = self._net(x.to(self._device)).float().cpu()
+        return out
