@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dross import registry
 from dross.base import BaseDetector
-from dross.errors import ModelFileError, ParameterError
+from dross.errors import InputError, ModelFileError, ParameterError
 from dross.features.base import Features
 from dross.features.named import FEATURES, features_class
 from dross.model_file import read_model_file, write_model_file
@@ -194,6 +194,8 @@ class Model:
             model._try_out()
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from None
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
         except Exception as error:  # whatever the parts of a damaged file make go wrong
             what = f"{type(error).__name__}: {in_brief(error)}"
             raise ModelFileError(f"{path} is damaged: its parts do not fit ({what}).") from None

@@ -79,7 +79,9 @@ def _fail(sentence: str) -> None:
 def find(
     path: Annotated[str, typer.Argument(help="A table, or a folder or archive of images or texts.")],
     out: Annotated[Path | None, typer.Option(help="Result folder.  [default: dross-out/<name>]")] = None,
-    features: Annotated[str, typer.Option(metavar="NAME", help="auto, raw or netvlad.")] = "auto",
+    features: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, raw, netvlad, netvlad:ENCODER or pretrained:ENCODER.")
+    ] = "auto",
     detector: Annotated[str, typer.Option(help="A name from `dross detectors`, or auto.")] = "auto",
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the detector.")

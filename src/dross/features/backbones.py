@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import numpy as np
 import torch
@@ -17,9 +17,11 @@ from dross.nets.conv import conv_encoder
 from dross.tensors import resolve_device
 
 if TYPE_CHECKING:
+    from dross.features.pretrained import Pretrained
     from dross.sources.base import Source
+    from dross.sources.images import ImageSource
 
-__all__ = ["Backbone", "ModuleBackbone", "TrainedBackbone"]
+__all__ = ["Backbone", "ModuleBackbone", "PretrainedBackbone", "TrainedBackbone"]
 
 _BATCH = 128
 _CHANNELS = (32, 64, 128)
@@ -38,6 +40,9 @@ class Backbone(Protocol):
 
     def maps(self, x: Tensor) -> Tensor:
         """Return the descriptors of a batch, without gradients, in float32 on the processor."""
+
+    def back(self, heat: NDArray[np.float32], source: Source, row: int) -> NDArray[np.float32]:
+        """Return a map of the net's input as one of the image as it is shown."""
 
 
 class TrainedBackbone:
@@ -93,6 +98,11 @@ class TrainedBackbone:
         with torch.inference_mode():
             out: Tensor = self._net(x.to(self._device)).cpu()
         return out
+
+    def back(self, heat: NDArray[np.float32], source: Source, row: int) -> NDArray[np.float32]:
+        """Return the map itself: the net takes images as they are shown."""
+        del source, row
+        return heat
 
     def get_state(self) -> State:
         """Return what was learnt."""
@@ -152,3 +162,42 @@ class ModuleBackbone:
         with torch.inference_mode():
             out: Tensor = self._net(x.to(self._device)).float().cpu()
         return out
+
+    def back(self, heat: NDArray[np.float32], source: Source, row: int) -> NDArray[np.float32]:
+        """Return the map itself: the net takes images as they are shown."""
+        del source, row
+        return heat
+
+
+class PretrainedBackbone:
+    """The local descriptors of a pretrained encoder of images."""
+
+    def __init__(self, features: Pretrained) -> None:
+        self._features = features
+
+    @property
+    def scaler(self) -> Pretrained:
+        """What knows the shape of new images."""
+        return self._features
+
+    def fit(self, source: Source) -> Self:
+        """Find the encoder."""
+        self._features.fit(source)
+        return self
+
+    def inputs(self, source: Source, rows: NDArray[np.int64] | None = None) -> Iterator[Tensor]:
+        """Yield batches as the encoder takes them."""
+        rows = np.arange(len(source)) if rows is None else rows
+        return self._features.image_batches(cast("ImageSource", source), rows)
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Return the last layer's maps, or the tokens of its patches."""
+        return self._features.maps(x)
+
+    def back(self, heat: NDArray[np.float32], source: Source, row: int) -> NDArray[np.float32]:
+        """Return the map in the frame of the image as it is shown."""
+        return self._features.back(heat, cast("ImageSource", source), row)
+
+    def get_state(self) -> State:
+        """Return the encoder's state."""
+        return self._features.get_state()

@@ -21,11 +21,18 @@ FEATURES: dict[str, dict[str, str]] = {
         "text": "dross.features.tfidf:TfidfFeatures",
     },
     "netvlad": {"image": "dross.features.netvlad:NetVLAD"},
+    "pretrained": {
+        "image": "dross.features.pretrained:Pretrained",
+        "text": "dross.features.pretrained:Pretrained",
+    },
 }
 """Name -> family of sources -> "module:Class" of the features that take it; listing it imports no torch."""
 
-_ARGUMENTS = {"netvlad": "backbone"}
+_ARGUMENTS = {"netvlad": "backbone", "pretrained": "model"}
 """Name -> parameter that what follows a colon is given to."""
+
+_NEEDED = frozenset({"pretrained"})
+"""Names that say nothing without their argument."""
 
 
 def check_spec(spec: str) -> tuple[str, str]:
@@ -46,7 +53,7 @@ def check_spec(spec: str) -> tuple[str, str]:
         near = difflib.get_close_matches(name, FEATURES, n=1, cutoff=0.0)[0]
         known = ", ".join(FEATURES)
         raise ParameterError(f"There are no features {name!r}; did you mean {near!r}? There are {known}.")
-    if colon and (name not in _ARGUMENTS or not argument):
+    if (colon and (name not in _ARGUMENTS or not argument)) or (name in _NEEDED and not colon):
         form = f"{name}:{_ARGUMENTS[name].upper()}" if name in _ARGUMENTS else name
         raise ParameterError(f"The features are given as {spec!r}; needed is {form}.")
     return name, argument

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from dross.base import sample_rows
 from dross.errors import ParameterError
-from dross.features.backbones import Backbone, ModuleBackbone, TrainedBackbone
+from dross.features.backbones import Backbone, ModuleBackbone, PretrainedBackbone, TrainedBackbone
 from dross.features.base import Explanations, Features, State
 from dross.features.image_scaler import place_in_words
 from dross.features.occlusion import occlusion_map
+from dross.features.pretrained import Pretrained
 from dross.nets.netvlad import NetVLADPooling, sample_descriptors
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ class NetVLAD(Features):
         images = (x for batch in self._maps.inputs(source, mapped[order]) for x in batch)
         for place, x in zip(order.tolist(), images, strict=True):
             fill = x.flatten(1).median(dim=1).values
-            heatmaps[place] = occlusion_map(lambda b: detector.anomaly_score(self._encode(b)), x, fill)
+            found = occlusion_map(lambda b: detector.anomaly_score(self._encode(b)), x, fill)
+            heatmaps[place] = self._maps.back(found, source, int(mapped[place]))
         heat = np.stack([heatmaps[place] for place in range(len(mapped))]) if len(mapped) else None
         reasons = [place_in_words(one) for one in heat] if heat is not None else []
         reasons += ["unlike the other images as a whole"] * (len(rows) - len(mapped))
@@ -147,7 +149,7 @@ class NetVLAD(Features):
         """Return what was fitted."""
         if isinstance(self._maps, ModuleBackbone):
             raise ParameterError("NetVLAD on a module of your own cannot be saved; name an encoder instead.")
-        values, arrays = cast("TrainedBackbone", self._maps).get_state()
+        values, arrays = cast("TrainedBackbone | PretrainedBackbone", self._maps).get_state()
         own = {"mean": self.mean, "components": self.components, "centres": self.pooling.centres.numpy()}
         return {
             "backbone": self.backbone,
@@ -160,7 +162,10 @@ class NetVLAD(Features):
         """Take back what `get_state` returned."""
         features = cls(backbone=str(values["backbone"]))
         of_net = {n.removeprefix("net/"): a for n, a in arrays.items() if n.startswith("net/")}
-        features._maps = TrainedBackbone.from_state(values["net"], of_net, features.device)
+        if features.backbone:
+            features._maps = PretrainedBackbone(Pretrained.from_state(values["net"], of_net))
+        else:
+            features._maps = TrainedBackbone.from_state(values["net"], of_net, features.device)
         features.pooling = NetVLADPooling(torch.from_numpy(arrays["centres"]), float(values["alpha"]))
         features.mean, features.components = arrays["mean"], arrays["components"]
         features._describe()
@@ -169,6 +174,8 @@ class NetVLAD(Features):
     def _build_backbone(self) -> Backbone:
         if isinstance(self.backbone, nn.Module):
             return ModuleBackbone(self.backbone, device=self.device)
+        if self.backbone:
+            return PretrainedBackbone(Pretrained(model=self.backbone, device=self.device))
         return TrainedBackbone(random_state=self.random_state, device=self.device)
 
     def _descriptors(self, source: Source, rows: NDArray[np.int64]) -> NDArray[np.float32]:

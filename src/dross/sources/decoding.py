@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPIm
 from dross.sources.archives import IMAGE_FORMATS
 from dross.sources.resizing import fit_inside, letterbox
 
-__all__ = ["FORMATS", "Picture", "decode", "largest_side"]
+__all__ = ["FORMATS", "Picture", "decode", "largest_side", "open_rgb"]
 
 FORMATS = tuple(sorted(set(IMAGE_FORMATS.values())))
 # Loaded here, since Pillow would otherwise load them on first use, in several threads at once.
@@ -70,6 +70,13 @@ def decode(content: bytes, size: int) -> Picture | str:
     except Exception as error:  # each of Pillow's decoders raises its own for damaged bytes
         return str(error) or type(error).__name__
     return Picture(row, original, form, several_frames, stretched, blake2b(content, digest_size=16).digest())
+
+
+def open_rgb(content: bytes) -> Image.Image:
+    """Decode one file that `decode` could decode, at its full size."""
+    with Image.open(BytesIO(content), formats=FORMATS) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        return _as_rgb(image)
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

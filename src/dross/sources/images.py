@@ -9,12 +9,13 @@ import os
 import tempfile
 import warnings
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, ClassVar, Literal, Self
+from typing import IO, Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,10 +25,12 @@ from PIL import Image
 from dross.errors import InputError
 from dross.sources.archives import IMAGE_FORMATS, WalkLog, archive_format, looks_like_image, walk
 from dross.sources.base import ReadOptions, RowSource, Source, Unreadable
-from dross.sources.decoding import FORMATS, Picture, decode, largest_side
+from dross.sources.decoding import FORMATS, Picture, decode, largest_side, open_rgb
 from dross.sources.resizing import ResizedRows
 
-__all__ = ["ImageSource", "image_array", "open_images"]
+__all__ = ["ImageSource", "ahead", "image_array", "open_images"]
+
+_Made = TypeVar("_Made")
 
 SMALLEST_SIZE = 16
 LARGEST_SIZE = 64
@@ -47,12 +50,34 @@ class ImageSource(Source):
         array's own values from an array.
     sizes
         ``(n, 2)`` int32, width and height of each file before it was resized; None for an array.
+    path
+        Where the files are; None for an array.
+    digests
+        ``n`` digests of 16 bytes of the files' content; None for an array.
     """
 
     family: ClassVar[Literal["image"]] = "image"
 
     rows: RowSource
     sizes: NDArray[np.int32] | None = None
+    path: Path | None = None
+    digests: list[bytes] | None = None
+
+    def originals(
+        self, function: Callable[[Image.Image], NDArray[Any]], rows: NDArray[np.int64]
+    ) -> Iterator[NDArray[Any]]:
+        """Yield what a function makes of the whole files of some rows, in rising order of these.
+
+        The files are read and decoded anew, in threads and a few ahead of who asks.
+        """
+        if self.path is None:
+            raise InputError(f"{self.name} is an array; it has no files.")
+        names = set(self.ids[rows].tolist())
+        workers = os.cpu_count() or 1
+        files = ((name, content) for name, content in walk(self.path, WalkLog(), _wanted) if name in names)
+        with ThreadPoolExecutor(workers) as pool, warnings.catch_warnings(action="ignore"):
+            for _, made in ahead(files, lambda content: function(open_rgb(content)), pool, 4 * workers):
+                yield made
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> pa.Table:
         """Return the columns ``path, width, height`` of a few files, or ``row`` of a few array rows."""
@@ -159,7 +184,7 @@ class _Tally:
     ids: list[str] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     formats: Counter[str] = field(default_factory=Counter)
-    digests: set[bytes] = field(default_factory=set)
+    digests: list[bytes] = field(default_factory=list)
     several_frames: int = 0
     stretched: int = 0
     wrong_suffix: int = 0
@@ -169,14 +194,14 @@ class _Tally:
         self.ids.append(name)
         self.sizes.append(picture.size)
         self.formats[picture.format] += 1
-        self.digests.add(picture.digest)
+        self.digests.append(picture.digest)
         self.several_frames += picture.several_frames
         self.stretched += picture.stretched
         self.wrong_suffix += expected is not None and expected != picture.format
 
     @property
     def duplicates(self) -> int:
-        return len(self.ids) - len(self.digests)
+        return len(self.ids) - len(set(self.digests))
 
     def notes(self) -> list[str]:
         return _as_notes(
@@ -207,7 +232,8 @@ def _read_all(path: Path, size: int, cache: _Cache) -> ImageSource:
     log, tally = WalkLog(), _Tally()
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
-        for name, picture in _decoded(walk(path, log, _wanted), size, pool, 2 * workers):
+        files = walk(path, log, _wanted)
+        for name, picture in ahead(files, partial(decode, size=size), pool, 2 * workers):
             if isinstance(picture, str):
                 log.unreadable.append(Unreadable(name, picture))
             else:
@@ -238,6 +264,8 @@ def _read_all(path: Path, size: int, cache: _Cache) -> ImageSource:
         },
         rows=rows,
         sizes=sizes,
+        path=path,
+        digests=tally.digests,
     )
 
 
@@ -253,14 +281,17 @@ def _nothing_readable(path: Path, log: WalkLog) -> str:
     )
 
 
-def _decoded(
-    files: Iterable[tuple[str, bytes]], size: int, pool: ThreadPoolExecutor, ahead: int
-) -> Iterator[tuple[str, Picture | str]]:
-    """Decode in threads, in order; at most ``ahead`` files wait in memory at once."""
-    waiting: deque[tuple[str, Future[Picture | str]]] = deque()
+def ahead(
+    files: Iterable[tuple[str, bytes]],
+    function: Callable[[bytes], _Made],
+    pool: ThreadPoolExecutor,
+    most: int,
+) -> Iterator[tuple[str, _Made]]:
+    """Apply a function in threads, in order; at most ``most`` files wait in memory at once."""
+    waiting: deque[tuple[str, Future[_Made]]] = deque()
     for name, content in files:
-        waiting.append((name, pool.submit(decode, content, size)))
-        if len(waiting) >= ahead:
+        waiting.append((name, pool.submit(function, content)))
+        if len(waiting) >= most:
             name, future = waiting.popleft()
             yield name, future.result()
     for name, future in waiting:

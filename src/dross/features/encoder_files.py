@@ -1,0 +1,171 @@
+"""The files of a pretrained encoder: where they lie, what they are, how they travel in a model file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dross.errors import InputError, ModelFileError
+from dross.features.base import State
+from dross.features.cache import cache_root
+
+__all__ = ["EncoderFiles", "file_sha256", "need"]
+
+LARGEST_EMBEDDED = 100 * 1000 * 1000
+"""Bytes; larger encoders are named in a model file with their checksums, smaller ones travel in it."""
+
+_SUFFIXES = frozenset({".json", ".txt", ".safetensors", ".model"})
+
+
+def need(package: str, extra: str) -> None:
+    """Raise an `InputError` unless a package of an extra is installed."""
+    if find_spec(package) is None:
+        raise InputError(f"{package} is not installed, which this needs: pip install 'dross[{extra}]'.")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the checksum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class EncoderFiles:
+    """A folder as transformers or sentence-transformers save one, with the checksums of its files.
+
+    Attributes
+    ----------
+    name : str
+        Folder or hub id, as the user gave it.
+    folder : Path
+    checksums : dict
+        Of everything that is read: configurations, weights as safetensors, vocabularies.
+    """
+
+    name: str
+    folder: Path
+    checksums: dict[str, str]
+
+    @classmethod
+    def open(cls, name: str, extra: str) -> Self:
+        """Find an encoder by folder, or by hub id in the local cache, else on the hub.
+
+        Raises
+        ------
+        InputError
+            There is none, or it has no configuration or no weights as safetensors.
+        """
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
+            folder = _from_hub(name, extra)
+        if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+            raise InputError(f"{folder} is no encoder: it has no config.json.")
+        files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in _SUFFIXES)
+        if not any(path.suffix == ".safetensors" for path in files):
+            raise InputError(
+                f"{folder} has no weights as .safetensors; pickled weights are never loaded, since that can "
+                "run code."
+            )
+        return cls(name, folder, {p.relative_to(folder).as_posix(): file_sha256(p) for p in files})
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all files."""
+        return hashlib.sha256(json.dumps(self.checksums, sort_keys=True).encode()).hexdigest()[:32]
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return a configuration, {} if there is none."""
+        path = self.folder / name
+        if not path.is_file():
+            return {}
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path} is damaged: {error}.") from None
+        return values if isinstance(values, dict) else {}
+
+    def get_state(self) -> State:
+        """Return the files themselves, or their checksums if they are larger than 100 MB."""
+        sizes = [(self.folder / name).stat().st_size for name in self.checksums]
+        values = {"name": self.name, "checksums": self.checksums}
+        if sum(sizes) > LARGEST_EMBEDDED:
+            return values | {"name": _absolute(self.name)}, {}
+        return values, {f"file/{name}": np.fromfile(self.folder / name, np.uint8) for name in self.checksums}
+
+    @classmethod
+    def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]], extra: str) -> Self:
+        """Take back what `get_state` returned.
+
+        Raises
+        ------
+        InputError, ModelFileError
+            The files are not there any more, or are others.
+        """
+        name, checksums = str(values["name"]), {str(k): str(v) for k, v in values["checksums"].items()}
+        if arrays:
+            return cls(name, _unpacked(checksums, arrays), checksums)
+        found = cls.open(name, extra)
+        if found.checksums != checksums:
+            changed = sorted(set(found.checksums.items()) ^ set(checksums.items()))[0][0]
+            raise ModelFileError(f"the encoder {name} is not the one fitted with: {changed} differs.")
+        return found
+
+
+def _absolute(name: str) -> str:
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else name
+
+
+def _from_hub(name: str, extra: str) -> Path:
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise InputError(f"There is no folder {name}.")
+    need("huggingface_hub", extra)
+    from huggingface_hub import snapshot_download
+
+    patterns = [f"*{suffix}" for suffix in sorted(_SUFFIXES)]
+    for local in (True, False):
+        try:
+            return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=local))
+        except Exception:
+            pass
+    raise InputError(
+        f"There is no folder {name}, and it cannot be fetched from the hub; put the encoder's files "
+        "(config.json, *.safetensors, ...) into a folder and name that."
+    )
+
+
+def _unpacked(checksums: dict[str, str], arrays: dict[str, NDArray[Any]]) -> Path:
+    """Write the files of a model file where they can be loaded from; once for each encoder."""
+    digest = hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()[:32]
+    target = cache_root() / "encoders" / digest
+    if target.is_dir() and all(
+        (target / name).is_file() and file_sha256(target / name) == checksum
+        for name, checksum in checksums.items()
+    ):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix="."))
+    try:
+        for name, checksum in checksums.items():
+            parts = PurePosixPath(name).parts
+            if not parts or ".." in parts or PurePosixPath(name).is_absolute():
+                raise ModelFileError(f"its encoder has a file named {name!r}.")
+            content = arrays[f"file/{name}"].tobytes()
+            if hashlib.sha256(content).hexdigest() != checksum:
+                raise ModelFileError(f"its encoder's {name} is damaged.")
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            (partial / name).write_bytes(content)
+        shutil.rmtree(target, ignore_errors=True)
+        partial.replace(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target

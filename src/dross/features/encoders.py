@@ -1,0 +1,164 @@
+"""Pretrained nets behind one face: batches of images or of texts to vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from dross.errors import InputError
+from dross.features.encoder_files import EncoderFiles, need
+from dross.features.image_preparation import ImagePreparation
+from dross.tensors import resolve_device
+
+__all__ = ["ImageEncoder", "TextEncoder"]
+
+_MOST_TOKENS = 512
+
+
+class _Encoder:
+    """What both share: files, device, precision. The net is loaded when it is first used."""
+
+    extra = ""
+
+    def __init__(self, files: EncoderFiles, *, device: str = "auto", precision: str = "auto") -> None:
+        self.files = files
+        self.device = resolve_device(device)
+        has_bf16 = (
+            torch.cuda.get_device_capability()[0] >= 8
+            if self.device == "cuda"
+            else bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+        )
+        self.is_bf16 = precision == "bf16" or (precision == "auto" and has_bf16)
+
+    @property
+    def fingerprint(self) -> str:
+        """What a vector hangs on besides what is encoded."""
+        return f"{self.files.fingerprint}-{'bf16' if self.is_bf16 else 'f32'}"
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device, dtype=torch.bfloat16) if self.is_bf16 else nullcontext()
+
+    def _load(self, auto: str) -> Any:
+        """Load one of transformers' classes by its name; nothing in the folder is executed."""
+        need("transformers", self.extra)
+        import transformers
+
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
+        folder = str(self.files.folder)
+        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        if auto == "AutoModel":
+            options |= {"use_safetensors": True, "dtype": torch.float32}
+        try:
+            return getattr(transformers, auto).from_pretrained(folder, **options)
+        except Exception as error:
+            raise _not_loaded(folder, error) from None
+
+
+class ImageEncoder(_Encoder):
+    """A net for images: ResNet, ViT, DINO, CLIP and what else transformers loads with such outputs.
+
+    A vector is the class token of the last layer, the mean over the last map of a convolutional net, or what
+    a net for images and texts projects images to.
+    """
+
+    extra = "vision"
+
+    @cached_property
+    def prepare(self) -> ImagePreparation:
+        """How an image becomes what the net takes."""
+        config = self.files.read_json("preprocessor_config.json")
+        if not config:
+            config = self.files.read_json("processor_config.json").get("image_processor", {})
+        if not config:
+            raise InputError(f"{self.files.folder} is no encoder of images: no preprocessor_config.json.")
+        return ImagePreparation.from_config(config)
+
+    @cached_property
+    def _net(self) -> Any:
+        return self._load("AutoModel").to(self.device).eval()
+
+    def vectors(self, x: Tensor) -> NDArray[np.float32]:
+        """Encode a batch ``(b, 3, h, w)`` as ``(b, d)``."""
+        with torch.inference_mode(), self._autocast():
+            x = x.to(self.device)
+            if hasattr(self._net, "get_image_features"):
+                out = self._net.get_image_features(pixel_values=x)
+                found = out if isinstance(out, Tensor) else out.pooler_output
+            else:
+                last = self._net(pixel_values=x).last_hidden_state
+                found = last.mean(dim=(2, 3)) if last.dim() == 4 else last[:, 0]
+        return np.asarray(found.float().cpu().numpy())
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Return the last layer's local descriptors ``(b, d, h, w)``: maps, or the tokens of patches."""
+        with torch.inference_mode(), self._autocast():
+            net = getattr(self._net, "vision_model", self._net)
+            last: Tensor = net(pixel_values=x.to(self.device)).last_hidden_state
+        if last.dim() == 3:
+            config = getattr(self._net.config, "vision_config", self._net.config)
+            high, wide = x.shape[2] // config.patch_size, x.shape[3] // config.patch_size
+            tokens = last[:, last.shape[1] - high * wide :]  # before them the class token and registers
+            last = tokens.transpose(1, 2).reshape(len(x), -1, high, wide)
+        return last.float().cpu()
+
+
+class TextEncoder(_Encoder):
+    """A net for texts: as sentence-transformers saved it, or a plain one with the mean over its tokens."""
+
+    extra = "text"
+
+    @cached_property
+    def _parts(self) -> tuple[Any, Any]:
+        """The tokenizer and the net; None and the whole where sentence-transformers is needed."""
+        if not self.files.read_json("config_sentence_transformers.json") and not _has_modules(self.files):
+            return self._load("AutoTokenizer"), self._load("AutoModel").to(self.device).eval()
+        need("sentence_transformers", self.extra)
+        from sentence_transformers import SentenceTransformer
+
+        folder = str(self.files.folder)
+        try:
+            net = SentenceTransformer(
+                folder, device=self.device, local_files_only=True, trust_remote_code=False
+            )
+        except Exception as error:
+            raise _not_loaded(folder, error) from None
+        return None, net.eval()
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode a batch of texts as ``(b, d)``; what is longer than the net takes is cut off."""
+        tokenizer, net = self._parts
+        with torch.inference_mode(), self._autocast():
+            if tokenizer is None:
+                found = net.encode(
+                    list(texts), batch_size=len(texts), convert_to_tensor=True, show_progress_bar=False
+                )
+            else:
+                limit = getattr(net.config, "max_position_embeddings", _MOST_TOKENS)
+                most = min(tokenizer.model_max_length, limit, _MOST_TOKENS)
+                tokens = tokenizer(
+                    list(texts), padding=True, truncation=True, max_length=most, return_tensors="pt"
+                )
+                tokens = tokens.to(self.device)
+                last = net(**tokens).last_hidden_state
+                mask = tokens["attention_mask"][..., None].to(last.dtype)
+                found = (last * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+        return np.asarray(normalize(found.float(), dim=1).cpu().numpy())
+
+
+def _not_loaded(folder: str, error: Exception) -> InputError:
+    """Return what to say of a damaged or foreign folder; each kind of damage has an exception of its own."""
+    reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".:")
+    return InputError(f"{folder} cannot be loaded as an encoder: {reason}.")
+
+
+def _has_modules(files: EncoderFiles) -> bool:
+    return (files.folder / "modules.json").is_file()
