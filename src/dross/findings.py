@@ -125,15 +125,17 @@ class Findings:
 def scores_table(scored: Findings | Scored) -> pa.Table:
     """Return one row per readable row, in input order: what scores.parquet holds."""
     ids = scored.ids if scored.ids.dtype.kind in "iu" else scored.ids.astype(str).tolist()
-    return pa.table(
-        {
-            "id": pa.array(ids),
-            "anomaly_score": pa.array(scored.anomaly_scores),
-            "rank": pa.array(scored.rank),
-            "is_anomaly": pa.array(scored.labels.astype(bool)),
-            "reasons": pa.array(scored.reasons, pa.string()),
-        }
-    )
+    columns = {
+        "id": pa.array(ids),
+        "anomaly_score": pa.array(scored.anomaly_scores),
+        "rank": pa.array(scored.rank),
+        "is_anomaly": pa.array(scored.labels.astype(bool)),
+        "reasons": pa.array(scored.reasons, pa.string()),
+    }
+    places = scored.source.places() if scored.source is not None else None
+    if places is not None:  # when a clip of a video is
+        columns |= dict(zip(places.column_names, places.columns, strict=True))
+    return pa.table(columns)
 
 
 def _apart(names: list[str], taken: list[str]) -> list[str]:

@@ -60,6 +60,7 @@ class Scored:
     """Scores of new rows, in input order; unreadable items are not among them.
 
     ``labels``: 1 = anomaly. ``reasons``: None for rows not flagged.
+    ``source``: what was read.
     """
 
     ids: NDArray[Any]
@@ -69,6 +70,7 @@ class Scored:
     reasons: list[str | None]
     unreadable: list[Unreadable]
     notes: list[str]
+    source: Source | None = None
 
 
 @dataclass
@@ -146,6 +148,7 @@ class Model:
             reasons,
             source.unreadable,
             [*source.notes, *self.features.notes],
+            source,
         )
 
     def open(self, data: Any) -> Source:
@@ -235,6 +238,8 @@ class Model:
         if self.family == "image":
             image = getattr(self.features, "shape", shape)
             source = open_source(np.zeros((1, *image), np.uint8), options)
+        elif self.family == "video":
+            source = _made_up_clip(getattr(self.features, "shape", (4, 64, 64)))
         elif self.family == "text":
             source = open_source(pa.table({"text": ["some words"]}), replace(options, text_column="text"))
         else:
@@ -300,7 +305,7 @@ def _read_options(values: dict[str, Any]) -> dict[str, Any]:
     options = {name: values.get(name) for name in _READ_OPTIONS}
     if not all(isinstance(value, (str, int, type(None))) for value in options.values()):
         raise ModelFileError("its options for reading are not plain values.")
-    if options["kind"] not in ("auto", "table", "image", "text", "array"):
+    if options["kind"] not in ("auto", "table", "image", "text", "array", "video"):
         raise ModelFileError(f"it wants to read data of the kind {options['kind']!r}.")
     if not 0 <= (options["image_size"] or 0) <= _LARGEST_SIDE:
         raise ModelFileError(f"it wants images of {options['image_size']} pixels a side.")
@@ -311,5 +316,13 @@ def _below(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[An
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
+def _made_up_clip(shape: tuple[int, ...]) -> Source:
+    from dross.sources.video import VideoSource
+
+    black = np.zeros((1, *shape), np.uint8)
+    about: dict[str, Any] = {"videos": np.array([""]), "spans": np.zeros((1, 2)), "numbers": np.zeros(1, int)}
+    return VideoSource(name="a clip", ids=np.array(["clip"]), kind="video", rows=black, **about)
+
+
 def _plural(family: str) -> str:
-    return {"table": "tables", "image": "images", "text": "texts"}[family]
+    return {"table": "tables", "image": "images", "text": "texts", "video": "videos"}[family]

@@ -197,7 +197,7 @@ def _check_use(options: ReadOptions, source: Source) -> None:
     has_columns = source.family == "table" or options.text_column is not None
     columns = ("id_column", "text_column", "ignore_columns", "label_column")
     unused = [] if has_columns else [name for name in columns if getattr(options, name)]
-    if options.image_size is not None and source.family != "image":
+    if options.image_size is not None and source.family not in ("image", "video"):
         unused.append("image_size")
     if unused:
         option = "--" + unused[0].removesuffix("s").replace("_", "-")
@@ -418,7 +418,7 @@ def _top(
                 is_anomaly=bool(findings.labels[row]),
                 reason=findings.reasons[row],
                 cells=cells if source.family == "table" else None,
-                image=_thumbnail(source, row) if source.family == "image" else None,
+                image=_thumbnail(source, row) if source.family in ("image", "video") else None,
                 heatmap=heatmaps.get(row),
                 text=source.read([row])[0][:_TEXT_LENGTH] if source.family == "text" else None,  # type: ignore[attr-defined]
             )

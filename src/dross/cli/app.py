@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # the styled help imports for longer than the plain one takes in all
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Find what does not belong in unlabelled data that nobody has cleaned: tables, images and text.",
+    help="Find what does not belong in unlabelled data that nobody has cleaned: tables, images, text, video.",
 )
 
 app.add_typer(bench_app, name="bench")
@@ -37,7 +37,7 @@ _DISK = {
 class KindOption(StrEnum):
     """What the data is taken for."""
 
-    auto, table, image, text, array = "auto", "table", "image", "text", "array"
+    auto, table, image, text, array, video = "auto", "table", "image", "text", "array", "video"
 
 
 class PrecisionOption(StrEnum):
@@ -77,7 +77,9 @@ def _fail(sentence: str) -> None:
 
 @app.command(help="Find what does not belong in PATH, and write scores, report and model.")
 def find(
-    path: Annotated[str, typer.Argument(help="A table, or a folder or archive of images or texts.")],
+    path: Annotated[
+        str, typer.Argument(help="A table, a video, or a folder or archive of images, texts or videos.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Result folder.  [default: dross-out/<name>]")] = None,
     features: Annotated[
         str, typer.Option(metavar="NAME", help="auto, raw, netvlad, netvlad:ENCODER or pretrained:ENCODER.")

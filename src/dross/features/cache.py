@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 __all__ = ["KEY_BYTES", "VectorCache", "cache_root"]
 
 KEY_BYTES = 16
+_ADDED = 4_096  # what a killed run loses at most
+
+Encoded = tuple[list[int], NDArray[np.float32]]
+"""Rows, and their vectors."""
 
 
 def cache_root() -> Path:
@@ -69,6 +73,33 @@ class VectorCache:
                     found[row] = records["vector"][place]
                     known[row] = True
         return found, known
+
+    def complete(
+        self, keys: Sequence[bytes], encode: Callable[[NDArray[np.int64]], Iterable[Encoded]]
+    ) -> tuple[NDArray[np.float32], int]:
+        """Return the vectors of all keys, and how many there were; ``encode`` is asked for the others.
+
+        Of rows with equal keys only the first is encoded. ``encode`` yields rows and their vectors in
+        batches, which are kept on disk every 4 096 vectors.
+        """
+        found, known = self.look_up(keys)
+        missing = np.flatnonzero(~known).tolist()
+        first: dict[bytes, int] = {}
+        for row in missing:
+            first.setdefault(keys[row], row)
+        made: dict[bytes, NDArray[np.float32]] = {}
+        waiting: list[bytes] = []
+        for rows, batch in encode(np.array(list(first.values()), np.int64)):
+            waiting += [keys[row] for row in rows]
+            made |= {keys[row]: vector for row, vector in zip(rows, batch, strict=True)}
+            if len(waiting) >= _ADDED or len(made) == len(first):
+                self.add(waiting, np.stack([made[key] for key in waiting]))
+                waiting = []
+        if made and not found.shape[1]:
+            found = np.zeros((len(keys), len(next(iter(made.values())))), np.float32)
+        for row in missing:
+            found[row] = made[keys[row]]
+        return found, int(known.sum())
 
     def add(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
         """Add a part."""

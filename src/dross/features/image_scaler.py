@@ -113,7 +113,7 @@ class ImageScaler(Features):
             raise InputError(f"{source.name} has {len(rows)} images, and all of them are equal.")
         self.__init__()  # type: ignore[misc]
         self.shape = tuple(rows.shape[1:])
-        if source.kind != "image":
+        if source.kind not in ("image", "video"):  # values of an array
             self.low, self.high, self.fill = _range(rows)
             self.notes.append(f"values from {self.low:g} to {self.high:g} are scaled to [0, 1]")
         self._describe()

@@ -19,19 +19,25 @@ FEATURES: dict[str, dict[str, str]] = {
         "table": "dross.features.table_encoder:TableEncoder",
         "image": "dross.features.image_scaler:ImageScaler",
         "text": "dross.features.tfidf:TfidfFeatures",
+        "video": "dross.features.image_scaler:ImageScaler",
     },
-    "netvlad": {"image": "dross.features.netvlad:NetVLAD"},
+    "netvlad": {
+        "image": "dross.features.netvlad:NetVLAD",
+        "video": "dross.features.netvlad:NetVLAD",
+    },
+    "c3d": {"video": "dross.features.c3d:C3D"},
     "pretrained": {
         "image": "dross.features.pretrained:Pretrained",
         "text": "dross.features.pretrained:Pretrained",
+        "video": "dross.features.pretrained:Pretrained",
     },
 }
 """Name -> family of sources -> "module:Class" of the features that take it; listing it imports no torch."""
 
-_ARGUMENTS = {"netvlad": "backbone", "pretrained": "model"}
+_ARGUMENTS = {"c3d": "weights", "netvlad": "backbone", "pretrained": "model"}
 """Name -> parameter that what follows a colon is given to."""
 
-_NEEDED = frozenset({"pretrained"})
+_NEEDED = frozenset({"c3d", "pretrained"})
 """Names that say nothing without their argument."""
 
 

@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from dross.base import BaseDetector
     from dross.sources.base import RowSource, Source
 
-__all__ = ["Pretrained"]
+__all__ = ["Pretrained", "to_length"]
 
 _FEWEST = 5
 _BATCH = 32
 _SORTED = 32 * _BATCH  # texts put in order of their length, so that a batch holds little padding
-_ADDED = 4_096  # vectors kept at a time: what a killed run loses at most
 _MOST_MAPPED = 20
 _MOST_PARTS = 16
 _SHOWN_PART = 120
@@ -43,9 +42,9 @@ _SHOWN_PART = 120
 class Pretrained(Features):
     """The vectors of a pretrained encoder, brought to one length.
 
-    Images are read anew at their full size and prepared as the encoder's own configuration says. What was
-    encoded once, with the same encoder, is taken from a folder on disk (``DROSS_CACHE``), by its content:
-    neither names nor folders matter.
+    Images are read anew at their full size and prepared as the encoder's own configuration says; of a clip of
+    a video the middle frame. What was encoded once, with the same encoder, is taken from a folder on disk
+    (``DROSS_CACHE``), by its content: neither names nor folders matter.
 
     **Contamination**: the encoder has not seen the data, so that no anomaly can have shaped its vectors.
 
@@ -97,38 +96,19 @@ class Pretrained(Features):
         if len(source) < _FEWEST:
             raise InputError(f"{source.name} has {len(source)} rows; at least {_FEWEST} are needed.")
         self._family = source.family
-        self.files = EncoderFiles.open(self.model, "vision" if source.family == "image" else "text")
+        self.files = EncoderFiles.open(self.model, _extra(source.family))
         self._build_encoder()
         if isinstance(source, ImageSource) and source.path is None:
             self._scaler = ImageScaler().fit(source)
         return self
 
     def transform(self, source: Source) -> NDArray[np.float32]:
-        """Return ``(n, d)``, each row of length ``sqrt(d)``: values about as large as standardised ones."""
+        """Return ``(n, d)``, each row of length ``sqrt(d)``."""
         keys = self._keys(source)
         cache = VectorCache(f"{self._family}-{self._encoder.fingerprint}")
-        found, known = cache.look_up(keys)
-        new: list[int] = []
-        seen: dict[bytes, int] = {}
-        for row in np.flatnonzero(~known).tolist():
-            if keys[row] not in seen:
-                seen[keys[row]] = row
-                new.append(row)
-        vectors: dict[bytes, NDArray[np.float32]] = {}
-        waiting: list[int] = []
-        for rows, batch in self._encoded(source, np.array(new, np.int64)):
-            vectors |= {keys[row]: vector for row, vector in zip(rows, batch, strict=True)}
-            waiting += rows
-            if len(waiting) >= _ADDED:
-                _add(cache, [keys[row] for row in waiting], vectors)
-                waiting = []
-        _add(cache, [keys[row] for row in waiting], vectors)
-        if vectors and not found.shape[1]:
-            found = np.zeros((len(keys), len(next(iter(vectors.values())))), np.float32)
-        for row in np.flatnonzero(~known).tolist():
-            found[row] = vectors[keys[row]]
-        self._describe(found.shape[1], taken=int(known.sum()), total=len(keys))
-        return _to_length(found)
+        found, n_known = cache.complete(keys, lambda rows: self._encoded(source, rows))
+        self._describe(found.shape[1], taken=n_known, total=len(keys))
+        return to_length(found)
 
     def explain(
         self,
@@ -140,7 +120,7 @@ class Pretrained(Features):
         """Cover parts of the 20 most anomalous images or texts and see where that lowers the score."""
         del X
         first, others = rows[:_MOST_MAPPED], len(rows[_MOST_MAPPED:])
-        rest = [f"unlike the other {'images' if self._family == 'image' else 'texts'} as a whole"] * others
+        rest = [f"unlike the other {self._family}s as a whole"] * others
         if isinstance(source, ImageSource):
             heat = self._heatmaps(detector, source, first)
             return Explanations([place_in_words(one) for one in heat] + rest, heat)
@@ -160,8 +140,7 @@ class Pretrained(Features):
         """Take back what `get_state` returned."""
         features = cls(model=str(values["name"]), precision=str(values["precision"]))
         features._family = str(values["family"])
-        extra = "vision" if features._family == "image" else "text"
-        features.files = EncoderFiles.from_state(values, arrays, extra)
+        features.files = EncoderFiles.from_state(values, arrays, _extra(features._family))
         features._build_encoder()
         if "scaling" in values:
             features._scaler = ImageScaler.from_state(values["scaling"], {})
@@ -172,12 +151,12 @@ class Pretrained(Features):
         options = {"device": self.device, "precision": self.precision}
         self._images = ImageEncoder(self.files, **options)
         self._texts = TextEncoder(self.files, **options)
-        if self._family == "image":
+        if self._family != "text":
             _ = self._images.prepare  # complains before anything is decoded
 
     @property
     def _encoder(self) -> ImageEncoder | TextEncoder:
-        return self._images if self._family == "image" else self._texts
+        return self._texts if self._family == "text" else self._images
 
     def _keys(self, source: Source) -> list[bytes]:
         """Return the digests of what is encoded."""
@@ -253,7 +232,7 @@ class Pretrained(Features):
         for place, image in zip(order.tolist(), self._prepared(source, rows[order]), strict=True):
             x = torch.from_numpy(image)
             found = occlusion_map(
-                lambda b: detector.anomaly_score(_to_length(self._images.vectors(b))),
+                lambda b: detector.anomaly_score(to_length(self._images.vectors(b))),
                 x,
                 x.flatten(1).median(dim=1).values,
             )
@@ -276,7 +255,7 @@ class Pretrained(Features):
         if len(parts) < 2:
             return "unlike the other texts as a whole"
         variants = [text, *(" ".join(parts[:i] + parts[i + 1 :]) for i in range(len(parts)))]
-        scores = detector.anomaly_score(_to_length(self._texts.vectors(variants)))
+        scores = detector.anomaly_score(to_length(self._texts.vectors(variants)))
         gains = scores[0] - scores[1:]
         if gains.max() <= 0:
             return "unlike the other texts as a whole"
@@ -295,16 +274,16 @@ class Pretrained(Features):
             self.notes.append(f"{taken:,} of {total:,} vectors had been computed before")
 
 
+def _extra(family: str) -> str:
+    return "text" if family == "text" else "vision"
+
+
 def _digest(content: bytes) -> bytes:
     return blake2b(content, digest_size=KEY_BYTES).digest()
 
 
-def _add(cache: VectorCache, keys: list[bytes], vectors: dict[bytes, NDArray[np.float32]]) -> None:
-    if keys:
-        cache.add(keys, np.stack([vectors[key] for key in keys]))
-
-
-def _to_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def to_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return rows of length ``sqrt(d)``: values about as large as standardised ones."""
     length = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
     scaled = vectors * (np.sqrt(vectors.shape[1]) / np.where(length > 0, length, 1))
     return np.asarray(scaled, np.float32)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dross.findings import Findings
 from dross.report.charts import histogram, training_curve
 from dross.report.pictures import HeatScale, colour_bar
 from dross.report.rows import top_rows
+from dross.report.timeline import timelines
 from dross.report.wording import (
     caution,
     count,
@@ -71,6 +73,7 @@ def render_report(findings: Findings) -> str:
         **_scores(findings),
         **_top(findings),
         metrics=_metrics(findings),
+        **_times(findings),
         **_repeat(findings),
     )
     return page
@@ -140,6 +143,19 @@ def _top(findings: Findings) -> dict[str, Any]:
         "heat_high": number(scale.high) if scale else None,
         "colour_bar": colour_bar() if scale else None,
     }
+
+
+def _times(findings: Findings) -> dict[str, Any]:
+    """Return the curves over time of a source of videos; no curves for any other."""
+    places = findings.source.places() if findings.source is not None else None
+    if places is None:
+        return {"videos": [], "videos_left_out": 0}
+    spans = np.column_stack([places["start"].to_numpy(), places["end"].to_numpy()])
+    names = [shorten(name, _MAX_NAME, tail=_MAX_NAME // 2) for name in places["video"].to_pylist()]
+    drawn, left_out = timelines(
+        names, spans, findings.anomaly_scores, findings.labels == 1, findings.threshold
+    )
+    return {"videos": drawn, "videos_left_out": left_out}
 
 
 def _metrics(findings: Findings) -> dict[str, Any] | None:

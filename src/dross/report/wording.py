@@ -87,7 +87,9 @@ def value_text(value: Any, limit: int) -> str | None:
 
 
 def row_noun(findings: Findings) -> str:
-    """Return what one row is called: row, image or document."""
+    """Return what one row is called: row, image, clip or document."""
+    if findings.kind == "video":
+        return "clip"
     shows_images = any(finding.image is not None for finding in findings.top)
     if findings.kind == "image" or shows_images:
         return "image"

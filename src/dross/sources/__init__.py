@@ -1,4 +1,4 @@
-"""What is read: tables, arrays, images and texts, each as rows with ids."""
+"""What is read: tables, arrays, images, texts and videos, each as rows with ids."""
 
 from __future__ import annotations
 
@@ -67,6 +67,10 @@ def _open_path(path: Path, options: ReadOptions) -> Source:
         from dross.sources.images import open_images
 
         return open_images(path, options)
+    if kind == "video":
+        from dross.sources.video import open_videos
+
+        return open_videos(path, options)
     if kind == "table":
         return _open_table(path, found, options)
     from dross.sources.text import open_text
@@ -95,12 +99,13 @@ def _check_forced(found: Recognised, options: ReadOptions, what: str) -> str:
         "delimited": {"table", "text"},
         "jsonl": {"table", "text"},
         "lines": {"table", "text"},
-        "folder": {"image", "text"},
+        "folder": {"image", "text", "video"},
         "zip": {"image", "text"},
         "tar": {"image", "text"},
         "npy": {"array", "table", "image"},
         "npz": {"array", "table", "image"},
         "image": {"image"},
+        "video": {"video"},
     }
     allowed = by_format.get(found.format, {"table"})
     if options.kind == "auto":

@@ -37,6 +37,7 @@ __all__ = [
     "archive_format",
     "looks_like_image",
     "looks_like_text",
+    "looks_like_video",
     "peek",
     "walk",
 ]
@@ -188,11 +189,12 @@ def archive_format(path: Path) -> Literal["zip", "tar"] | None:
     return None
 
 
-def peek(path: Path) -> Literal["image", "text"] | None:
+def peek(path: Path) -> Literal["image", "text", "video"] | None:
     """Say what a folder or archive holds, from the first bytes of its files.
 
-    At least a quarter of the files must be images for "image" (annotations often lie beside them), and half
-    of them text for "text". At most 5 000 files are looked at, and 1 000 if those are enough for "image".
+    At least a quarter of the files must be images for "image", or videos for "video" (annotations often lie
+    beside them), and half of them text for "text". At most 5 000 files are looked at, and 1 000 if those
+    are enough for "image".
     None for a plain file, an office document, or a folder of anything else.
     """
     if not path.is_dir() and archive_format(path) is None:
@@ -201,7 +203,9 @@ def peek(path: Path) -> Literal["image", "text"] | None:
 
     def look(name: str, head: bytes) -> bool:
         is_image = looks_like_image(head)
-        kinds["image" if is_image else "text" if head and looks_like_text(head) else "other"] += 1
+        is_video = looks_like_video(head)
+        is_text = bool(head) and looks_like_text(head)
+        kinds["image" if is_image else "video" if is_video else "text" if is_text else "other"] += 1
         kinds["office"] += name == "[Content_Types].xml"
         return kinds.total() >= (1000 if kinds["image"] >= kinds.total() / 4 else 5_000)
 
@@ -210,6 +214,8 @@ def peek(path: Path) -> Literal["image", "text"] | None:
         return None
     if kinds["image"] >= max(kinds.total() / 4, 1):
         return "image"
+    if kinds["video"] >= max(kinds.total() / 4, 1):
+        return "video"
     return "text" if kinds["text"] >= max(kinds.total() / 2, 1) else None
 
 
@@ -230,6 +236,18 @@ def looks_like_image(head: bytes) -> bool:
     return head.startswith(
         (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
     )
+
+
+def looks_like_video(head: bytes) -> bool:
+    r"""Say whether the first bytes are those of an MP4 or MOV, AVI, or MKV or WebM file.
+
+    Examples
+    --------
+    >>> looks_like_video(b"\x00\x00\x00\x20ftypisom"), looks_like_video(b"RIFF\x00\x00\x00\x00WEBP")
+    (True, False)
+    """
+    is_avi = head.startswith(b"RIFF") and head[8:12] == b"AVI "
+    return is_avi or head[4:8] == b"ftyp" or head.startswith(b"\x1aE\xdf\xa3")
 
 
 def looks_like_text(head: bytes) -> bool:

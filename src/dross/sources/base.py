@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Kind", "Labels", "ReadOptions", "RowSource", "Source", "Unreadable"]
 
-Kind = Literal["table", "image", "text", "array"]
+Kind = Literal["table", "image", "text", "array", "video"]
 
 
 @runtime_checkable
@@ -65,7 +65,7 @@ class ReadOptions:
     temporary folder that lives as long as the source.
     """
 
-    kind: Literal["auto", "table", "image", "text", "array"] = "auto"
+    kind: Literal["auto", "table", "image", "text", "array", "video"] = "auto"
     id_column: str | None = None
     text_column: str | None = None
     ignore_columns: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ class Source(ABC):
         Known answers if the user named a label column, else None.
     """
 
-    family: ClassVar[Literal["table", "image", "text"]]
+    family: ClassVar[Literal["table", "image", "text", "video"]]
     """Which features take it."""
 
     name: str
@@ -113,6 +113,10 @@ class Source(ABC):
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def places(self) -> pa.Table | None:
+        """Return columns that say where each row is within a larger whole, None where there is none."""
+        return None
 
     @abstractmethod
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> pa.Table:

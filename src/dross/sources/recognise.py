@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dross.errors import InputError
-from dross.sources.archives import archive_format, looks_like_image, looks_like_text, peek
+from dross.sources.archives import archive_format, looks_like_image, looks_like_text, looks_like_video, peek
 from dross.sources.base import Kind
 from dross.sources.sniff import sniff
 from dross.sources.streams import compression_of, encoding_of, in_brief, read_start
@@ -24,7 +24,7 @@ class Recognised:
     """A kind, and the format within it.
 
     ``format`` is one of ``delimited, jsonl, xlsx, parquet, arrow, arrow-stream`` (tables), ``npy, npz``
-    (arrays), ``image``, ``lines`` (text), ``folder, zip, tar`` (of images or texts).
+    (arrays), ``image``, ``video``, ``lines`` (text), ``folder, zip, tar`` (of images, texts or videos).
     """
 
     kind: Kind
@@ -92,6 +92,8 @@ def _by_magic(path: Path, start: bytes) -> Recognised | None:
             return found
     if looks_like_image(start):
         return Recognised("image", "image")
+    if looks_like_video(start):
+        return Recognised("video", "video")
     for magic, what in _REFUSED.items():
         if start.startswith(magic):
             raise InputError(f"{path} is {what}.")
@@ -114,7 +116,9 @@ def _folder_or_archive(path: Path, form: str) -> Recognised:
     kind = peek(path)
     if kind is None:
         what = "folder" if form == "folder" else "archive"
-        raise InputError(f"{path}: the {what} holds neither images nor texts that dross can read.")
+        raise InputError(f"{path}: the {what} holds neither images nor texts nor videos that dross can read.")
+    if kind == "video" and form != "folder":
+        raise InputError(f"{path} holds videos; unpack it, since they are read more than once.")
     return Recognised(kind, form)
 
 
