@@ -8,13 +8,15 @@ _DETECTORS = {
     "table": "guarded_forest",
     "image": "isolation_forest",
     "text": "ocsvm",
-    "video": "isolation_forest",
+    "video": "knn",
+    "vectors": "knn",
 }
 _OF_VECTORS = "knn"
 _REASONS = {
     "table": "tables are encoded column by column",
     "image": "on the development draws no features that can be learnt here without labels rank better",
     "text": "TF-IDF needs no download; a text encoder is named with pretrained:NAME",
+    "vectors": "the rows are features already",
     "video": "what a clip shows and what moves in it needs no weights; C3D takes a file of them: c3d:FILE",
 }
 

@@ -19,7 +19,7 @@ from dross.features.base import Features
 from dross.features.named import FEATURES, features_class
 from dross.model_file import read_model_file, write_model_file
 from dross.sources import open_source
-from dross.sources.base import Kind, ReadOptions, Source, Unreadable
+from dross.sources.base import ReadOptions, Source, Unreadable
 from dross.sources.streams import in_brief
 from dross.thresholds import threshold_for_share
 
@@ -240,6 +240,8 @@ class Model:
             source = open_source(np.zeros((1, *image), np.uint8), options)
         elif self.family == "video":
             source = _made_up_clip(getattr(self.features, "shape", (4, 64, 64)))
+        elif self.family == "vectors":
+            source = open_source(np.zeros((1, *shape)), options)
         elif self.family == "text":
             source = open_source(pa.table({"text": ["some words"]}), replace(options, text_column="text"))
         else:
@@ -273,14 +275,14 @@ def explain_rows(
     return reasons, dict(zip(rows.tolist(), explained.heatmaps, strict=False))  # the first rows have one
 
 
-def options_of(source_options: ReadOptions, features: Features, family: Kind) -> ReadOptions:
+def options_of(source_options: ReadOptions, features: Features, family: str) -> ReadOptions:
     """Return how new data is read: as the family fitted on, at the fitted image size.
 
     Labels and ignored columns need not be there again; where they are, the features pass over them.
     """
     return replace(
         source_options,
-        kind=family,
+        kind="features" if family == "vectors" else family,  # type: ignore[arg-type]
         label_column=None,
         anomaly_value=None,
         ignore_columns=(),
@@ -305,7 +307,7 @@ def _read_options(values: dict[str, Any]) -> dict[str, Any]:
     options = {name: values.get(name) for name in _READ_OPTIONS}
     if not all(isinstance(value, (str, int, type(None))) for value in options.values()):
         raise ModelFileError("its options for reading are not plain values.")
-    if options["kind"] not in ("auto", "table", "image", "text", "array", "video"):
+    if options["kind"] not in ("auto", "table", "image", "text", "array", "video", "features"):
         raise ModelFileError(f"it wants to read data of the kind {options['kind']!r}.")
     if not 0 <= (options["image_size"] or 0) <= _LARGEST_SIDE:
         raise ModelFileError(f"it wants images of {options['image_size']} pixels a side.")
@@ -325,4 +327,6 @@ def _made_up_clip(shape: tuple[int, ...]) -> Source:
 
 
 def _plural(family: str) -> str:
-    return {"table": "tables", "image": "images", "text": "texts", "video": "videos"}[family]
+    return {"table": "tables", "image": "images", "text": "texts", "video": "videos", "vectors": "features"}[
+        family
+    ]

@@ -97,7 +97,7 @@ def test_from_the_command_line_to_curve_parquet_and_back(tmp_path: Path) -> None
     assert len(flagged) == 3
     page = (out / "report.html").read_text()
     assert 'id="times"' in page
-    assert "16 s to 17.92 s" in page
+    assert "16 to 17.92" in page
     assert page.count('<polyline class="line line-time"') == 2
     scores = library.load(out / "model.dross").score(folder / "a.mp4")
     assert scores.rank[25:28].max() <= 4
@@ -123,9 +123,8 @@ def test_a_picture_of_a_clip_serves_pretrained_encoders(
 ) -> None:
     pytest.importorskip("transformers")
     monkeypatch.setenv("DROSS_CACHE", str(tmp_path / "cache"))
-    from tiny_encoders import make_vit
-
     from dross.features.pretrained import Pretrained
+    from tiny_encoders import make_vit
 
     source = open_source(make_video(tmp_path / "a.mp4", n_frames=96))
     features = Pretrained(model=str(make_vit(tmp_path / "vit")), precision="32").fit(source)

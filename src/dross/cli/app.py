@@ -37,7 +37,8 @@ _DISK = {
 class KindOption(StrEnum):
     """What the data is taken for."""
 
-    auto, table, image, text, array, video = "auto", "table", "image", "text", "array", "video"
+    auto, table, image, text, array = "auto", "table", "image", "text", "array"
+    video, features = "video", "features"
 
 
 class PrecisionOption(StrEnum):

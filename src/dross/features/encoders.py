@@ -51,8 +51,7 @@ class _Encoder:
         need("transformers", self.extra)
         import transformers
 
-        transformers.logging.set_verbosity_error()
-        transformers.logging.disable_progress_bar()
+        _be_quiet()
         folder = str(self.files.folder)
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         if auto == "AutoModel":
@@ -124,6 +123,7 @@ class TextEncoder(_Encoder):
         need("sentence_transformers", self.extra)
         from sentence_transformers import SentenceTransformer
 
+        _be_quiet()
         folder = str(self.files.folder)
         try:
             net = SentenceTransformer(
@@ -152,6 +152,14 @@ class TextEncoder(_Encoder):
                 mask = tokens["attention_mask"][..., None].to(last.dtype)
                 found = (last * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         return np.asarray(normalize(found.float(), dim=1).cpu().numpy())
+
+
+def _be_quiet() -> None:
+    """Leave the terminal to dross."""
+    from transformers import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def _not_loaded(folder: str, error: Exception) -> InputError:

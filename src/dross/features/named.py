@@ -20,6 +20,7 @@ FEATURES: dict[str, dict[str, str]] = {
         "image": "dross.features.image_scaler:ImageScaler",
         "text": "dross.features.tfidf:TfidfFeatures",
         "video": "dross.features.image_scaler:ImageScaler",
+        "vectors": "dross.features.vectors:GivenVectors",
     },
     "netvlad": {
         "image": "dross.features.netvlad:NetVLAD",

@@ -149,13 +149,14 @@ def _times(findings: Findings) -> dict[str, Any]:
     """Return the curves over time of a source of videos; no curves for any other."""
     places = findings.source.places() if findings.source is not None else None
     if places is None:
-        return {"videos": [], "videos_left_out": 0}
+        return {"videos": [], "videos_left_out": 0, "time_unit": ""}
     spans = np.column_stack([places["start"].to_numpy(), places["end"].to_numpy()])
     names = [shorten(name, _MAX_NAME, tail=_MAX_NAME // 2) for name in places["video"].to_pylist()]
     drawn, left_out = timelines(
         names, spans, findings.anomaly_scores, findings.labels == 1, findings.threshold
     )
-    return {"videos": drawn, "videos_left_out": left_out}
+    unit = "seconds" if findings.kind == "video" else "segments"
+    return {"videos": drawn, "videos_left_out": left_out, "time_unit": unit}
 
 
 def _metrics(findings: Findings) -> dict[str, Any] | None:

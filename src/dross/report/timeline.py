@@ -64,7 +64,7 @@ def timelines(
     >>> scores = np.array([0.0, 4.0, 4.0, 1.0])
     >>> drawn, others = timelines(["a"] * 4, spans, scores, scores > 2, 2.0)
     >>> drawn[0].spans, others
-    ([Span(x=25.0, width=50.0, label='1 s to 3 s')], 0)
+    ([Span(x=25.0, width=50.0, label='1 to 3')], 0)
     """
     names = np.array(videos, dtype=object)
     order = list(dict.fromkeys(names[np.argsort(-scores, kind="stable")].tolist()))
@@ -104,7 +104,7 @@ def _timeline(
 
 def _span(x: Axis, start: float, end: float) -> Span:
     left, right = x.position([start, end]).tolist()
-    return Span(left, round(right - left, 3), f"{number(start)} s to {number(end)} s")
+    return Span(left, round(right - left, 3), f"{number(start)} to {number(end)}")
 
 
 def _runs(flagged: NDArray[np.bool_]) -> list[tuple[int, int]]:

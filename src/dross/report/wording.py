@@ -90,6 +90,8 @@ def row_noun(findings: Findings) -> str:
     """Return what one row is called: row, image, clip or document."""
     if findings.kind == "video":
         return "clip"
+    if findings.kind == "features":
+        return "segment"
     shows_images = any(finding.image is not None for finding in findings.top)
     if findings.kind == "image" or shows_images:
         return "image"

@@ -71,6 +71,10 @@ def _open_path(path: Path, options: ReadOptions) -> Source:
         from dross.sources.video import open_videos
 
         return open_videos(path, options)
+    if kind == "features":
+        from dross.sources.vectors import open_vectors
+
+        return open_vectors(path)
     if kind == "table":
         return _open_table(path, found, options)
     from dross.sources.text import open_text
@@ -99,11 +103,11 @@ def _check_forced(found: Recognised, options: ReadOptions, what: str) -> str:
         "delimited": {"table", "text"},
         "jsonl": {"table", "text"},
         "lines": {"table", "text"},
-        "folder": {"image", "text", "video"},
-        "zip": {"image", "text"},
-        "tar": {"image", "text"},
-        "npy": {"array", "table", "image"},
-        "npz": {"array", "table", "image"},
+        "folder": {"image", "text", "video", "features"},
+        "zip": {"image", "text", "features"},
+        "tar": {"image", "text", "features"},
+        "npy": {"array", "table", "image", "features"},
+        "npz": {"array", "table", "image", "features"},
         "image": {"image"},
         "video": {"video"},
     }

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import lzma
 import os
+import re
 import stat
 import struct
 import tarfile
@@ -36,6 +37,7 @@ __all__ = [
     "WalkLog",
     "archive_format",
     "looks_like_image",
+    "looks_like_numbers",
     "looks_like_text",
     "looks_like_video",
     "peek",
@@ -64,6 +66,8 @@ IMAGE_FORMATS = {
 """Suffix -> the format that Pillow names so."""
 
 _HEAD = 4096
+_NUMBERS_A_LINE = 16
+_NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _CONTROLS = bytes({*range(32), 127} - set(b"\t\n\f\r\x1b"))
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _HIDDEN_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
@@ -189,12 +193,12 @@ def archive_format(path: Path) -> Literal["zip", "tar"] | None:
     return None
 
 
-def peek(path: Path) -> Literal["image", "text", "video"] | None:
+def peek(path: Path) -> Literal["image", "text", "video", "features"] | None:
     """Say what a folder or archive holds, from the first bytes of its files.
 
     At least a quarter of the files must be images for "image", or videos for "video" (annotations often lie
-    beside them), and half of them text for "text". At most 5 000 files are looked at, and 1 000 if those
-    are enough for "image".
+    beside them), half of them rows of numbers for "features", and half of them text for "text". At most
+    5 000 files are looked at, and 1 000 if those are enough for "image".
     None for a plain file, an office document, or a folder of anything else.
     """
     if not path.is_dir() and archive_format(path) is None:
@@ -202,10 +206,7 @@ def peek(path: Path) -> Literal["image", "text", "video"] | None:
     kinds: Counter[str] = Counter()
 
     def look(name: str, head: bytes) -> bool:
-        is_image = looks_like_image(head)
-        is_video = looks_like_video(head)
-        is_text = bool(head) and looks_like_text(head)
-        kinds["image" if is_image else "video" if is_video else "text" if is_text else "other"] += 1
+        kinds[_kind_of(head)] += 1
         kinds["office"] += name == "[Content_Types].xml"
         return kinds.total() >= (1000 if kinds["image"] >= kinds.total() / 4 else 5_000)
 
@@ -216,7 +217,20 @@ def peek(path: Path) -> Literal["image", "text", "video"] | None:
         return "image"
     if kinds["video"] >= max(kinds.total() / 4, 1):
         return "video"
-    return "text" if kinds["text"] >= max(kinds.total() / 2, 1) else None
+    half = max(kinds.total() / 2, 1)
+    if kinds["features"] >= half:
+        return "features"
+    return "text" if kinds["text"] + kinds["features"] >= half else None
+
+
+def _kind_of(head: bytes) -> str:
+    if looks_like_image(head):
+        return "image"
+    if looks_like_video(head):
+        return "video"
+    if looks_like_numbers(head):
+        return "features"
+    return "text" if head and looks_like_text(head) else "other"
 
 
 def looks_like_image(head: bytes) -> bool:
@@ -248,6 +262,21 @@ def looks_like_video(head: bytes) -> bool:
     """
     is_avi = head.startswith(b"RIFF") and head[8:12] == b"AVI "
     return is_avi or head[4:8] == b"ftyp" or head.startswith(b"\x1aE\xdf\xa3")
+
+
+def looks_like_numbers(head: bytes) -> bool:
+    r"""Say whether the first bytes are those of an .npy array, or of a text with 16 numbers or more a line.
+
+    Examples
+    --------
+    >>> looks_like_numbers(b"0.5 " * 20), looks_like_numbers(b"1 2 3\n4 5 6\n")
+    (True, False)
+    """
+    if head.startswith(b"\x93NUMPY"):
+        return True
+    lines = head.split(b"\n")
+    words = lines[0].split() if len(lines) > 1 else head.split()[:-1]  # the last one may be cut
+    return len(words) >= _NUMBERS_A_LINE and all(_NUMBER.fullmatch(word) for word in words)
 
 
 def looks_like_text(head: bytes) -> bool:

@@ -78,6 +78,10 @@ def array_source(array: NDArray[Any], name: str, options: ReadOptions) -> Source
     """
     if array.dtype.kind not in "biufUOM" or array.dtype.names:
         raise InputError(f"{name}: values of type {array.dtype} cannot be used; numbers are needed.")
+    if options.kind == "features":
+        from dross.sources.vectors import vector_array
+
+        return vector_array(array, name)
     if array.ndim in (3, 4):
         from dross.sources.images import image_array
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Kind", "Labels", "ReadOptions", "RowSource", "Source", "Unreadable"]
 
-Kind = Literal["table", "image", "text", "array", "video"]
+Kind = Literal["table", "image", "text", "array", "video", "features"]
 
 
 @runtime_checkable
@@ -65,7 +65,7 @@ class ReadOptions:
     temporary folder that lives as long as the source.
     """
 
-    kind: Literal["auto", "table", "image", "text", "array", "video"] = "auto"
+    kind: Literal["auto", "table", "image", "text", "array", "video", "features"] = "auto"
     id_column: str | None = None
     text_column: str | None = None
     ignore_columns: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ class Source(ABC):
         Known answers if the user named a label column, else None.
     """
 
-    family: ClassVar[Literal["table", "image", "text", "video"]]
+    family: ClassVar[Literal["table", "image", "text", "video", "vectors"]]
     """Which features take it."""
 
     name: str

@@ -116,7 +116,7 @@ def _folder_or_archive(path: Path, form: str) -> Recognised:
     kind = peek(path)
     if kind is None:
         what = "folder" if form == "folder" else "archive"
-        raise InputError(f"{path}: the {what} holds neither images nor texts nor videos that dross can read.")
+        raise InputError(f"{path}: the {what} holds neither images nor texts, videos or features.")
     if kind == "video" and form != "folder":
         raise InputError(f"{path} holds videos; unpack it, since they are read more than once.")
     return Recognised(kind, form)
