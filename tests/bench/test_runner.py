@@ -33,6 +33,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "rsrae": {"data": "20news", "normal": "sci.med", "ratio": 0.5, "n_normal": 20, "n_terms": 500},
     "toll_images": {"data": "mnist", "normal": 2, "n_validation": 40},
     "ucf_crime": {"category": "Arson"},
+    "video": {"video": "Arson002"},
 }
 
 
@@ -164,7 +165,8 @@ class TestWhatCannotRun:
     def test_each_has_its_reason(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         assert runner.obstacle(cell("kdd", "isif")) == "detector not built yet"
         assert runner.obstacle(cell("counts", "guarded_forest")) == "takes no images"
-        assert runner.obstacle(cell("counts", features="netvlad")) == "features not built yet"
+        assert runner.obstacle(cell("counts", "guarded_forest", features="netvlad")) == ""
+        assert runner.obstacle(cell("counts", "rotnet", features="netvlad")) == "takes no tables"
         assert runner.obstacle(cell("kdd")) == ""
         monkeypatch.setenv("DROSS_DATA", str(tmp_path))
         assert runner.obstacle(cell("kdd")) == "data not present"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -130,9 +131,9 @@ def counts(
     anomalous: Sequence[Any] | None = None,
     features: str = "raw",
 ) -> Plan:
-    """Stated numbers of a normal class and of the others, evenly from these; pixels between 0 and 1."""
-    if features != "raw":
-        raise ParameterError(f"The features {features!r} are not built yet.")
+    """Stated numbers of a normal class and of the others, evenly from these; pixels or NetVLAD."""
+    if features not in ("raw", "netvlad"):
+        raise ParameterError(f"The features are {features!r}; they must be raw or netvlad.")
     normal_rows, anomalies, is_anomaly = _classes(data, normal, anomalous)
     draw = protocols.transductive_by_counts(
         normal_rows,
@@ -142,7 +143,8 @@ def counts(
         seed=seed,
         classes=data.labels[anomalies],
     )
-    return Plan(data, draw, is_anomaly, preparations.unit_pixels)
+    prepare = preparations.unit_pixels if features == "raw" else partial(preparations.netvlad, seed=seed)
+    return Plan(data, draw, is_anomaly, prepare)
 
 
 def ucf_crime(data: Data, seed: int, *, category: str, n_videos: int | None = None) -> Plan:
@@ -159,6 +161,17 @@ def ucf_crime(data: Data, seed: int, *, category: str, n_videos: int | None = No
     sentence = (
         f"{len(rows)} segments of {len(videos)} videos, {is_anomaly[rows].mean():.1%} of them anomalous."
     )
+    return Plan(data, Draw(rows, rows, sentence), is_anomaly, preparations.plain)
+
+
+def video(data: Data, seed: int, *, video: str) -> Plan:
+    """All segments of one video in their order, as they are; nothing is drawn."""
+    del seed
+    rows = np.flatnonzero(data.groups == video) if data.groups is not None else np.zeros(0, np.int64)
+    if not len(rows):
+        raise NotPresentError(f"data not present: the video {video}")
+    is_anomaly = data.labels == "anomalous"
+    sentence = f"The {len(rows)} segments of {video}, {is_anomaly[rows].mean():.1%} of them anomalous."
     return Plan(data, Draw(rows, rows, sentence), is_anomaly, preparations.plain)
 
 
@@ -226,11 +239,12 @@ def rsrae(
     n_normal: int,
     part: str = "",
     n_terms: int | None = None,
+    features: str = "",
 ) -> Plan:
     """One class and ``ratio`` times as many others (drawn; RSRAE's code takes the first ones of the file).
 
     ``part = "test"`` draws from the data set's own test part. Texts are TF-IDF with ``n_terms`` terms, whose
-    weights come from the whole data set, before the draw.
+    weights come from the whole data set, before the draw, or with ``features = "text_encoder"`` its vectors.
     """
     normal_rows, anomalies, is_anomaly = _classes(data, normal, None)
     if part == "test" and data.is_test is not None:
@@ -238,6 +252,11 @@ def rsrae(
     draw = protocols.transductive_by_ratio(
         normal_rows, anomalies, ratio=ratio, seed=seed, n_normal=min(n_normal, len(normal_rows))
     )
+    if features == "text_encoder":
+        folder = preparations.text_encoder()
+        if folder is None:
+            raise NotPresentError("text encoder not present")
+        return Plan(data, draw, is_anomaly, partial(preparations.text_vectors, folder=folder))
     if isinstance(data.rows, TextRows) and n_terms is not None:
         return Plan(replace(data, rows=data.rows.tfidf(n_terms)), draw, is_anomaly, preparations.plain)
     return Plan(data, draw, is_anomaly, preparations.unit_sphere_pixels)
@@ -252,6 +271,7 @@ EXPERIMENTS: dict[str, Callable[..., Plan]] = {
     "rsrae": rsrae,
     "toll_images": toll_images,
     "ucf_crime": ucf_crime,
+    "video": video,
 }
 
 
@@ -263,7 +283,7 @@ def data_of(experiment: str, setting: dict[str, Any]) -> str:
     >>> data_of("rsrae", {"data": "reuters"}), data_of("kdd", {"share": 0.1})
     ('reuters', 'kdd')
     """
-    return str(setting.get("data", experiment))
+    return str(setting.get("data", "ucf_crime" if experiment == "video" else experiment))
 
 
 def plan(experiment: str, setting: dict[str, Any], data: Data, seed: int) -> Plan:

