@@ -489,7 +489,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         "options",
         [
-            ["--image-size", "5"], ["--epochs", "0"], ["--seed", "-1"], ["--top", "-1"], ["--kind", "video"],
+            ["--image-size", "5"], ["--epochs", "0"], ["--seed", "-1"], ["--top", "-1"], ["--kind", "music"],
             ["--device", "tpu"], ["--precision", "16"], ["--unknown"],
         ],
     )  # fmt: skip
