@@ -117,7 +117,9 @@ def standings(tables: Iterable[Table], budget: str, records: Mapping[str, Record
                         draws.setdefault(draw, {})[name] = record
     complete = [some for some in draws.values() if some.keys() >= _CLASSICAL]
     methods = {method for some in complete for method in some}
-    return sorted((_standing(method, complete) for method in methods), key=lambda one: one.regret)
+    return sorted(
+        (_standing(method, complete) for method in methods), key=lambda one: (one.regret, one.method)
+    )
 
 
 def _line(
