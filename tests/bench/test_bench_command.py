@@ -64,7 +64,7 @@ class TestRun:
 
     def test_what_cannot_run_is_counted_with_its_reason(self, results: Path, tmp_path: Path) -> None:
         run = bench("run", "duad-2", "--detector", "isif", "--results", tmp_path)
-        assert run.out == "0 cells to run, 9: detector not built yet.\n"
+        assert run.out == "0 cells to run, 9: takes no tables.\n"
         assert run.code == 0
 
     def test_a_failing_cell_is_told_and_the_rest_still_run(

@@ -11,7 +11,7 @@ import pytest
 
 from dross import registry
 from dross.bench.experiments import EXPERIMENTS
-from dross.bench.methods import PLANNED, PYOD
+from dross.bench.methods import PYOD
 
 PAPERS = {
     file.name.removesuffix(".toml"): tomllib.loads(file.read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def test_printed_values_have_a_column(key: str) -> None:
 @pytest.mark.parametrize("key", TABLES)
 def test_columns_and_rows_name_what_exists(key: str) -> None:
     table = TABLES[key]
-    known = {*registry.DETECTORS, *PLANNED, *PYOD}
+    known = {*registry.DETECTORS, *PYOD}
     for column in table.get("columns", {}).values():
         assert column == "quoted" or column["detector"] in known
     assert set(table.get("parameters", {})) <= known

@@ -163,7 +163,7 @@ class TestSubClasses:
 
 class TestWhatCannotRun:
     def test_each_has_its_reason(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        assert runner.obstacle(cell("kdd", "isif")) == "detector not built yet"
+        assert runner.obstacle(cell("kdd", "isif")) == "takes no tables"
         assert runner.obstacle(cell("counts", "guarded_forest")) == "takes no images"
         assert runner.obstacle(cell("counts", "guarded_forest", features="netvlad")) == ""
         assert runner.obstacle(cell("counts", "rotnet", features="netvlad")) == "takes no tables"

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_encoders import make_bert, make_clip, make_resnet, make_vit
 
 import dross as library
 from command_line import dross, make_pictures, make_texts
@@ -22,6 +21,7 @@ from dross.features.encoders import ImageEncoder, TextEncoder
 from dross.features.image_preparation import ImagePreparation
 from dross.features.pretrained import Pretrained
 from dross.sources import open_source
+from tiny_encoders import make_bert, make_clip, make_resnet, make_vit
 
 pytest.importorskip("transformers")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

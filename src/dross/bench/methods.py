@@ -22,10 +22,7 @@ from dross.bench.experiments import Answers, Task
 from dross.bench.watch import BestOnValidation, Trace
 from dross.errors import ParameterError
 
-__all__ = ["BASELINES", "COMMON", "PLANNED", "PYOD", "Fit", "Method", "Outcome", "named"]
-
-PLANNED: frozenset[str] = frozenset()
-"""Detectors that the papers' tables name and that are not built yet."""
+__all__ = ["BASELINES", "COMMON", "PYOD", "Fit", "Method", "Outcome", "named"]
 
 PYOD: Mapping[str, str] = {
     "pyod_autoencoder": "pyod.models.auto_encoder:AutoEncoder",
@@ -63,7 +60,7 @@ class Method:
     name : str
         ``knn_50``, ``duad``.
     detector : str
-        A name of `dross.registry.DETECTORS`, of `PYOD`, or of `PLANNED`.
+        A name of `dross.registry.DETECTORS` or of `PYOD`.
     parameters : mapping
         Parameters of the detector; ``steps`` stands for as many epochs as make so many batches.
     select : "", "validation" or "sub_classes"
@@ -85,8 +82,6 @@ class Method:
 
     def obstacle(self, kind: str) -> str:
         """Return why the method cannot run on rows of this kind ("table" or "image"), or ""."""
-        if self.detector in PLANNED:
-            return "detector not built yet"
         if self.detector in PYOD:
             return "" if find_spec("pyod") else "PyOD not installed"
         if kind not in registry.get(self.detector).input_kinds:
@@ -221,6 +216,5 @@ def named(name: str) -> Method:
     for method in COMMON:
         if method.name == name:
             return method
-    if name not in PLANNED:
-        registry.get(name)
+    registry.get(name)
     return Method(name, name)
