@@ -32,6 +32,7 @@ def occlusion_map(
 
     Examples
     --------
+    >>> import torch
     >>> x = torch.zeros(1, 4, 4)
     >>> x[0, 0, 0] = 1
     >>> occlusion_map(lambda b: b.sum(dim=(1, 2, 3)).numpy(), x, torch.zeros(1), per_side=4).argmax().item()
