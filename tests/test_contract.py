@@ -180,6 +180,13 @@ class TestEveryDetector:
         few, many = make(name, contamination=0.01).fit(X), make(name, contamination=0.4).fit(X)
         np.testing.assert_array_equal(few.anomaly_scores_, many.anomaly_scores_)
 
+    def test_numbers_may_be_wider_or_narrower_than_those_of_the_fit(self, name: str, family: str) -> None:
+        X = (DATA[family]() + 100).astype(np.float32)
+        for dtype in (np.float32, np.float64):
+            detector = make(name).fit(X.astype(dtype))
+            narrow, wide = detector.anomaly_score(X), detector.anomaly_score(X.astype(np.float64))
+            np.testing.assert_allclose(narrow, wide, rtol=0.02, atol=0.02 * float(np.ptp(wide)))
+
     def test_labels_change_no_score(self, name: str, family: str) -> None:
         if name == "sub_clusters":
             pytest.skip("its y are kinds of normal rows, to be learnt")

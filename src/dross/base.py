@@ -115,6 +115,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.input_shape_ = tuple(X.shape[1:])
         self.n_training_rows_ = len(X)
+        # Rows that float32 cannot hold are taken about the median, and then new ones of any type too.
+        self._is_wide = bool(np.result_type(X.dtype, np.float32) == np.float64)
         kept = sample_rows(len(X), _REFERENCE_ROWS, self.seed_)
         self.reference_: NDArray[Any] = np.median(np.asarray(X[kept], np.float64), axis=0)
         self._fit(X)
@@ -196,6 +198,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         values["base"] = {
             "input_shape": list(self.input_shape_),
             "n_training_rows": self.n_training_rows_,
+            "is_wide": self._is_wide,
             "seed": self.seed_,
             "offset": self.offset_,
             "contamination": self.contamination_,
@@ -210,6 +213,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         if len(self.input_shape_) == 1:
             self.n_features_in_ = self.input_shape_[0]
         self.n_training_rows_ = base["n_training_rows"]
+        self._is_wide = base["is_wide"]
         self.seed_ = base["seed"]
         self.offset_ = base["offset"]
         self.contamination_ = base["contamination"]

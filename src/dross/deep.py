@@ -296,8 +296,8 @@ class DeepDetector(BaseDetector):
             yield self._narrow(np.asarray(X[part])).reshape(-1, n_units, n_each)
 
     def _narrow(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Take numbers wider than float32 about the training median, so that an offset costs no digits."""
-        if not self.standardize or x.dtype.itemsize <= 4:
+        """Take rows about the training median, if those were wide: then an offset costs no digits."""
+        if not self.standardize or not self._is_wide:
             return x
         with np.errstate(over="ignore"):
             return np.asarray(x - self.reference_)

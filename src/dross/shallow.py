@@ -76,9 +76,9 @@ class ShallowDetector(BaseDetector):
         return self._estimator_scores(self._flat(x))
 
     def _flat(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Return flat rows; wide numbers about the training median, so that an offset costs no digits."""
+        """Return flat rows; about the training median, if those were wide: an offset costs no digits."""
         rows = flatten(x)
-        if rows.dtype != np.float64:
+        if not self._is_wide:
             return rows
         with np.errstate(over="ignore"):
             return np.asarray(np.clip(rows - self.reference_.ravel(), -_MAX_ABS, _MAX_ABS))

@@ -254,7 +254,7 @@ class TestGuard:
 
         def breaking(self: Any, x: Any, rows: Any, optimizers: Any) -> Any:
             taken[0] += 1
-            return step(self, x * (float("nan") if taken[0] == 5 else 1), optimizers)
+            return step(self, x * (float("nan") if taken[0] == 5 else 1), rows, optimizers)
 
         monkeypatch.setattr(JointEncoderGAN, "_training_step", breaking)
         detector = fitted()
