@@ -192,14 +192,16 @@ class Model:
             See `dross.model_file.read_model_file`.
         """
         values, arrays = read_model_file(Path(path))
+        is_whole = False
         try:
             model = cls._from_file(values, arrays)
+            is_whole = True
             model._try_out()
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from None
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
         except Exception as error:  # whatever the parts of a damaged file make go wrong
+            if isinstance(error, InputError) and not is_whole:  # an encoder that it names is not at hand
+                raise InputError(f"{path}: {error}") from None
             what = f"{type(error).__name__}: {in_brief(error)}"
             raise ModelFileError(f"{path} is damaged: its parts do not fit ({what}).") from None
         return model
