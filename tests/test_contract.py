@@ -57,6 +57,7 @@ BLIND: dict[tuple[str, str], str] = {
     ("ocnn", "image"): _HALF_SPACE,
     ("rotnet", "image"): _SURE,
     ("sub_clusters", "heat map"): _FAR,
+    ("sub_clusters", "image"): _FAR,
     ("sub_clusters", "table"): _FAR,
 }
 """Detector and kind of rows, or "heat map" -> why the method, as published, is blind to what is planted."""

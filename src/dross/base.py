@@ -170,7 +170,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """
         check_is_fitted(self)
         X = np.asarray(self._validate(X, reset=False)[:])
-        if X.dtype.kind != "f":
+        if X.dtype not in (np.float32, np.float64):
             X = X.astype(np.float64)
         if X.ndim == 4:
             errors = self._error_map(X)
@@ -277,18 +277,19 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
                 f"{name} must be one of {', '.join(map(str, allowed))}; got {getattr(self, name)!r}."
             )
 
-    def _check_sizes(self, name: str) -> None:
-        """Raise if a parameter is neither None nor a tuple of whole numbers of at least 1."""
+    def _check_sizes(self, name: str, least: int = 1) -> None:
+        """Raise if a parameter is neither None nor a tuple of whole numbers, each large enough."""
         value = getattr(self, name)
         if value is None:
             return
         if (
             not isinstance(value, (tuple, list))
             or not value
-            or not all(isinstance(v, int) and v >= 1 for v in value)
+            or not all(isinstance(v, int) and v >= least for v in value)
         ):
             raise ParameterError(
-                f"{name} of {type(self).__name__} must be whole numbers from 1, as (64, 32); got {value!r}."
+                f"{name} of {type(self).__name__} must be whole numbers from {least}, as (64, 32); "
+                f"got {value!r}."
             )
 
     # -------------------------------------------------------------- private
@@ -307,7 +308,9 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         if getattr(X, "ndim", 2) == 4:
             if "image" not in self.input_kinds:
                 raise ValueError(f"{type(self).__name__} takes rows of shape (n, d), got 4-D images.")
-            return np.asarray(check_array(X, allow_nd=True, dtype="numeric"))
+            return np.asarray(
+                check_array(X, allow_nd=True, dtype="numeric", ensure_min_samples=2 if reset else 1)
+            )
         if "table" not in self.input_kinds:
             raise ValueError(f"{type(self).__name__} takes images of shape (n, c, h, w), got {np.shape(X)}.")
         if not reset and len(self.input_shape_) == 3 and np.ndim(X) == 2:

@@ -351,6 +351,11 @@ class DeepDetector(BaseDetector):
                 parts.append(result.double().cpu().numpy())
         return np.concatenate(parts)
 
+    def _map_rows(self, X: Rows, rows: NDArray[np.int64], function: Any) -> NDArray[np.float64]:
+        """Apply a function as `_map_batches` does to some rows, read a few at a time."""
+        parts = batches(len(rows), self._rows_at_once())
+        return np.concatenate([self._map_batches(np.asarray(X[rows[part]]), function) for part in parts])
+
     # ---------------------------------------------------------------- state
 
     def _learned_state(self) -> State:

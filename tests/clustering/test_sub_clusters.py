@@ -36,6 +36,17 @@ def test_number_is_found(n: int, k: int) -> None:
     assert adjusted_rand_score(y, found.labels_) > 0.99
 
 
+@pytest.mark.parametrize("n", [480, 1200])
+def test_more_parts_than_may_be_found(n: int) -> None:
+    X = np.repeat(1000.0 * np.arange(24)[:, None], n // 24, axis=0)
+    X = X + np.random.default_rng(0).normal(size=X.shape)
+    found = SubClusters(max_clusters=8, n_neighbors=5, random_state=0).fit(X)
+    assert found.n_clusters_ == 8
+    parts = found.labels_.reshape(24, -1)
+    assert (parts == parts[:, :1]).all()  # no part is torn
+    assert np.bincount(parts[:, 0]).tolist() == [1] * 7 + [17]  # as large as one another
+
+
 def test_shape_does_not_matter() -> None:
     X, y = make_moons(400, noise=0.05, random_state=0)
     found = SubClusters(n_clusters=2, random_state=0).fit(X)

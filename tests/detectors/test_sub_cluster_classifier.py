@@ -45,7 +45,7 @@ def pictures(n: int = 60, side: int = 16) -> tuple[NDArray[np.float32], NDArray[
 def test_what_lies_between_the_kinds_is_unusual() -> None:
     X, y = kinds()
     detector = SubClusterClassifier(max_epochs=30, batch_size=30, random_state=0).fit(X, y)
-    for scoring, least in (("max", 0.3), ("energy", -6.0), ("odin", 0.0)):
+    for scoring, least in (("max", 0.3), ("energy", -6.0), ("odin", 0.6)):
         detector.set_params(scoring=scoring)
         between, within = detector.anomaly_score([[0.0, 1.7], [0.0, 5.0]])
         assert between > within
@@ -163,9 +163,17 @@ class _Stopping(Monitor):
 def test_both_trainings_are_taken_up_again(
     after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dross.training, "_PROGRESS_SECONDS", 1e9)
     monkeypatch.setattr(dross.training, "_CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(dross.training, "_PROGRESS_SECONDS", 1e9)
     X, _ = pictures()
+    steps: list[str] = []
+    step = dross.training.Training._step
+
+    def counted(self: dross.training.Training, rows: torch.Tensor) -> torch.Tensor:
+        steps.append(type(self.detector).__name__)
+        return step(self, rows)
+
+    monkeypatch.setattr(dross.training.Training, "_step", counted)
 
     def detector() -> SubClusterClassifier:
         return SubClusterClassifier(
@@ -173,9 +181,36 @@ def test_both_trainings_are_taken_up_again(
         )
 
     whole = detector().fit(X)
+    taken = steps.copy()
+    assert set(taken) == {"ISIF", "SubClusterClassifier"}
     checkpoint = Checkpoint(tmp_path, "key")
+    steps.clear()
     with pytest.raises(KeyboardInterrupt):
         detector().set_monitor(_Stopping(checkpoint, after, resume=False)).fit(X)
+    before = len(steps)
     resumed = detector().set_monitor(_Stopping(checkpoint, math.inf, resume=True)).fit(X)
     np.testing.assert_array_equal(resumed.anomaly_scores_, whole.anomaly_scores_)
-    assert checkpoint.resumed_from_epoch is not None or after == 2
+    assert steps == taken, "no step is taken twice"
+    assert 0 < before < len(taken)
+
+
+def test_the_clusters_of_a_table_are_sought_as_it_is_trained_on() -> None:
+    """One absurd cell does no harm to the others' clusters."""
+    X, _ = kinds()
+    wild = X.astype(np.float64)
+    wild[7, 0] = 1e200
+    detector = SubClusterClassifier(n_sub_clusters=3, max_epochs=1, random_state=0).fit(wild)
+    assert np.isfinite(detector.anomaly_scores_).all()
+
+
+def test_rows_beyond_those_clustered_take_the_nearests_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = kinds()
+    monkeypatch.setattr("dross.detectors.sub_clusters._CLUSTERED_ROWS", 60)
+    detector = SubClusterClassifier(n_sub_clusters=3, max_epochs=1, random_state=0).fit(X)
+    assert len(set(zip(y.tolist(), detector.labels_[:, 0].tolist(), strict=True))) == 3
+
+
+@pytest.mark.parametrize(("name", "value"), [("depth", 12), ("n_sub_clusters", (1,)), ("n_sub_clusters", 1)])
+def test_bad_parameters_are_refused_before_anything_is_learnt(name: str, value: object) -> None:
+    with pytest.raises(ParameterError, match=name):
+        SubClusterClassifier(**{name: value}).check_parameters()

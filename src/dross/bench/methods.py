@@ -44,11 +44,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted detector, what watched it train, and how long that took."""
+    """A fitted detector, what watched it train, how long that took, and how it scored its training rows."""
 
     detector: Any
     watch: Trace | None
     seconds: float
+    scoring: str | None
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,15 @@ class Method:
         return json.dumps([self.detector, parameters, self.trace, self._knows_classes], sort_keys=True)
 
     @property
+    def _scoring(self) -> str | None:
+        """Which of its scores the detector is to give; None where it has one."""
+        if self.detector in PYOD:
+            return None
+        default = {one.name: one.default for one in fields(registry.get(self.detector))}.get("scoring")
+        scoring: str | None = self.parameters.get("scoring", default)
+        return scoring
+
+    @property
     def _knows_classes(self) -> bool:
         return self.select == "sub_classes"
 
@@ -113,7 +123,7 @@ class Method:
         with self._quietly():
             detector.fit(self._rows(task.train), classes)
         watching = watch.seconds if watch is not None else 0.0
-        return Fit(detector, watch, time.perf_counter() - start - watching)
+        return Fit(detector, watch, time.perf_counter() - start - watching, self._scoring)
 
     def score(self, fitted: Fit, task: Task) -> Outcome:
         """Score with a fit of this method, or of one with the same `fit_key`."""
@@ -128,11 +138,9 @@ class Method:
         else:
             if isinstance(watch, BestOnValidation):
                 watch.take("best" if self.select == "validation" else "last")
-            as_fitted = task.is_transductive and not self.select
-            for one in fields(detector):
-                if one.name == "scoring":  # another method may have scored with this fit before
-                    detector.set_params(scoring=self.parameters.get("scoring", one.default))
-                    as_fitted = False
+            as_fitted = task.is_transductive and not self.select and fitted.scoring == self._scoring
+            if self._scoring is not None:  # another method may have scored with this fit before
+                detector.set_params(scoring=self._scoring)
             scores = detector.anomaly_scores_ if as_fitted else detector.anomaly_score(task.scored)
         seconds = fitted.seconds + time.perf_counter() - start
         return Outcome(np.asarray(scores, np.float64), seconds, watch.history if watch is not None else [])

@@ -205,7 +205,7 @@ class _Workplace:
         key = cell.draw_key + cell.method.fit_key
         if self._fitted is not None and self._fitted[0] == key:
             fit = self._fitted[1]
-            if fit.watch is not None or not cell.method.select:
+            if fit.watch is not None or cell.method.select != "validation":
                 return fit
         self._fitted = None
         task, answers, *_ = self.drawn(cell)

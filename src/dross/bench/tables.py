@@ -37,6 +37,8 @@ _SMALLEST: dict[str, dict[str, Any]] = {
 _UNTRAINED = {method.detector for method in BASELINES} | {
     *("distribution_clustering", "guarded_forest", "pyod_ecod")
 }
+_NO_TRACE = {*_UNTRAINED, *PYOD, "goad", "isif", "sub_clusters"}
+"""Detectors that have no scores before their training is over."""
 _EPOCHS = {"pyod_autoencoder": "epoch_num", "pyod_deep_svdd": "epochs", "pyod_vae": "epoch_num"}
 
 
@@ -241,7 +243,7 @@ class Table:
             parameters |= BUDGETS[budget].on_images.get(method.detector, {})
         if budget == "smoke":
             parameters = _one_epoch(method, parameters)
-        trace = self.plot.get("kind") == "trace" and method.detector not in {*_UNTRAINED, *PYOD}
+        trace = self.plot.get("kind") == "trace" and method.detector not in _NO_TRACE
         codes = self.plot.get("kind") in CODE_KINDS and method.detector in _GENERATIVE
         return Method(method.name, method.detector, parameters, method.select, trace, codes)
 

@@ -34,7 +34,8 @@ class SubClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     The graph of rows and their neighbours falls into k parts, with few edges between them, where its
     normalised Laplacian has k small eigenvalues and then a gap. The number of clusters is where the gap is
     largest, from 2 on. Clusters may have any shape: only who is near whom counts, so that it serves
-    embeddings that keep neighbours together and spread everything else.
+    embeddings that keep neighbours together and spread everything else. A graph of more parts without an
+    edge between them than clusters may be found gives the largest parts, and one cluster of the others.
 
     Parameters
     ----------
@@ -96,14 +97,22 @@ class SubClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         random = check_random_state(self.random_state)
         n_neighbors = min(self.n_neighbors, len(rows) - 1)
         graph = kneighbors_graph(rows, n_neighbors)
+        graph = graph.maximum(graph.T)
         at_most = self.n_clusters or min(self.max_clusters, max(2, len(rows) // (2 * n_neighbors)))
         at_most = min(at_most, len(rows) - 1)
-        self.eigenvalues_, vectors = _spectrum(graph.maximum(graph.T), at_most + 1, random)
-        gaps = np.diff(self.eigenvalues_)[1:]  # after the second, the third, ...
-        found = 2 + int(gaps.argmax()) if len(gaps) else 2
-        self.n_clusters_ = min(self.n_clusters or found, len(rows))
-        means = KMeans(self.n_clusters_, n_init=10, random_state=random)
-        self.labels_ = means.fit_predict(normalize(vectors[:, : self.n_clusters_])).astype(np.int64)
+        n_parts, part = connected_components(graph)
+        if n_parts > at_most:
+            self.eigenvalues_ = np.zeros(at_most + 1)
+            self.n_clusters_ = min(self.n_clusters or at_most, len(rows))
+            by_size = np.argsort(np.argsort(-np.bincount(part), kind="stable"))
+            self.labels_ = np.minimum(by_size[part], self.n_clusters_ - 1)
+        else:
+            self.eigenvalues_, vectors = _spectrum(graph, part, at_most + 1, random)
+            gaps = np.diff(self.eigenvalues_)[1:]  # after the second, the third, ...
+            found = 2 + int(gaps.argmax()) if len(gaps) else 2
+            self.n_clusters_ = min(self.n_clusters or found, len(rows))
+            means = KMeans(self.n_clusters_, n_init=10, random_state=random)
+            self.labels_ = means.fit_predict(normalize(vectors[:, : self.n_clusters_])).astype(np.int64)
         self._nearest = KNeighborsClassifier(1).fit(rows, self.labels_)
         return self
 
@@ -147,9 +156,12 @@ def cut(rows: NDArray[Any], n_clusters: int | Sequence[int] | None, random_state
 
 
 def _spectrum(
-    graph: Any, n: int, random: np.random.RandomState
+    graph: Any, part: NDArray[np.integer], n: int, random: np.random.RandomState
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the n least eigenvalues of a graph's Laplacian, rising, and their vectors as columns."""
+    """Return the n least eigenvalues of a graph's Laplacian, rising, and their vectors as columns.
+
+    ``part`` numbers the connected part of each row, less than n of them.
+    """
     roots = np.sqrt(np.asarray(graph.sum(axis=1)).ravel())
     scale = diags_array(1 / roots)
     adjacency = scale @ graph @ scale  # 1 - the Laplacian
@@ -157,12 +169,10 @@ def _spectrum(
         values, vectors = eigh(adjacency.toarray(), subset_by_index=[len(roots) - n, len(roots) - 1])
         return 1 - values[::-1], vectors[:, ::-1]
     # Parts without an edge between them share the eigenvalue 0, of which an iteration may miss some.
-    n_parts, part = connected_components(graph)
+    n_parts = int(part.max()) + 1
     known = np.zeros((len(roots), n_parts))
     known[np.arange(len(roots)), part] = roots
     known /= np.linalg.norm(known, axis=0)
-    if n_parts >= n:
-        return np.zeros(n), known[:, :n]
     rest = LinearOperator(adjacency.shape, lambda x: adjacency @ x - known @ (known.T @ x), dtype=float)
     values, vectors = eigsh(rest, k=n - n_parts, which="LA", v0=random.uniform(-1, 1, len(roots)))
     return (

@@ -114,9 +114,9 @@ class GOAD(DeepDetector):
     n_maps, map_width : int, default 256 and 32
         Maps, and how wide their images of a row are: the paper's for its small tables. A row costs their
         product; the paper takes fewer and wider maps for KDD Cup 99.
-    hidden_sizes : tuple of int, default (8,)
-        Widths of the net, the last that of the space in which distances are taken; the authors' for small
-        tables.
+    hidden_sizes : tuple of int or None, default None
+        Widths of the net, the last that of the space in which distances are taken; None takes (8,), the
+        authors' for small tables.
     margin : float, default 1
     triplet_weight : float, default 0.1
         Of the triplet-center loss beside the cross-entropy; both the authors'.
@@ -143,7 +143,7 @@ class GOAD(DeepDetector):
 
     n_maps: int = 256
     map_width: int = 32
-    hidden_sizes: tuple[int, ...] = (8,)
+    hidden_sizes: tuple[int, ...] | None = None
     margin: float = 1.0
     triplet_weight: float = 0.1
     batch_size: int = 64
@@ -158,8 +158,9 @@ class GOAD(DeepDetector):
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         maps = RandomAffineMaps(self.n_maps, input_shape[0], self.map_width)
-        body = mlp((self.map_width, *self.hidden_sizes), lambda: nn.LeakyReLU(0.2))
-        return GOADModule(maps, body, self.hidden_sizes[-1], self.margin, self.triplet_weight)
+        sizes = self.hidden_sizes or (8,)
+        body = mlp((self.map_width, *sizes), lambda: nn.LeakyReLU(0.2))
+        return GOADModule(maps, body, sizes[-1], self.margin, self.triplet_weight)
 
     def _rows_at_once(self) -> int:
         return max(1, _VALUES_AT_ONCE // (self.n_maps * (self.n_maps + self.map_width)))
@@ -170,5 +171,5 @@ class GOAD(DeepDetector):
         rows = sample_rows(len(X), _CENTER_ROWS, self.seed_)
         total = np.zeros(module.centers.shape)
         for part in batches(len(rows), self._rows_at_once()):
-            total += self._map_batches(np.asarray(X[rows[part]]), module.embed).sum(axis=0)
+            total += self._map_rows(X, rows[part], module.embed).sum(axis=0)
         module.centers.copy_(torch.from_numpy(total / len(rows)))

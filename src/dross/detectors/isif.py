@@ -137,7 +137,7 @@ class ISIF(DeepDetector):
         super()._train(X)
         module: Any = self.module_.eval()
         self.known_rows_ = sample_rows(len(X), self.max_samples, self.seed_)
-        known = self._map_batches(np.asarray(X[self.known_rows_]), module.encode)
+        known = self._map_rows(X, self.known_rows_, module.encode)
         module.known.copy_(torch.from_numpy(known))
 
     def _module_score(self, x: Tensor) -> Tensor:
@@ -147,7 +147,7 @@ class ISIF(DeepDetector):
         scores = super()._training_scores(X)
         k = min(self.n_neighbors, len(self.known_rows_) - 1)
         # The row itself is among its k + 1 nearest, at no distance.
-        nearest = self._map_batches(np.asarray(X[self.known_rows_]), lambda x: self._distance(x, k + 1))
+        nearest = self._map_rows(X, self.known_rows_, lambda x: self._distance(x, k + 1))
         scores[self.known_rows_] = nearest * (k + 1) / k
         return scores
 

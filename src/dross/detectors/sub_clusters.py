@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
@@ -22,14 +21,14 @@ from dross.detectors.isif import ISIF
 from dross.errors import ParameterError
 from dross.features.base import State
 from dross.nets.sub_clusters import NetName, SubClusterModule, classifier_net
+from dross.nets.wide_resnet import check_depth
 from dross.scoring import ODIN_EPS, ODIN_TEMPERATURE
-from dross.shallow import flatten
+from dross.tensors import resolve_device
 
 __all__ = ["SubClusterClassifier"]
 
 _MOMENTUM = 0.9
 _CLUSTERED_ROWS = 20_000
-_PASS_VALUES = 4_000_000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -38,13 +37,15 @@ class SubClusterClassifier(DeepDetector):
 
     Rows fall into sub-clusters, given by the caller or found here, and a classifier learns to tell these
     apart; what separates them also separates what belongs to none. The score is how unsure it is; rows that
-    are all equal make one sub-cluster, and scores of 0. Contamination: anomalies among the training rows are
-    learnt as members of a sub-cluster; a classifier that cannot fit them all stays unsure of the few.
+    are all equal make one sub-cluster, and all have the same score. Contamination: anomalies among the
+    training rows are learnt as members of a sub-cluster; a classifier that cannot fit them all stays unsure
+    of the few.
 
     The paper takes its sub-clusters from class labels, and scores unlabelled images by their neighbours
     alone. Here images without labels are embedded by `ISIF`, and `SubClusters` finds the parts of the
     embedding's neighbour graph, and how many there are. A number so found is a guess: the classifier has a
-    head for k sub-clusters, and further ones for 2 k, 4 k and 8 k. Tables are clustered as they are.
+    head for k sub-clusters, and further ones for 2 k, 4 k and 8 k. Tables are clustered standardised, as they
+    are trained on. The paper's random crops and flips of ImageNet are left out.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class SubClusterClassifier(DeepDetector):
         Where they are sought: in an embedding of `ISIF`, or in the standardised values; "auto" takes "isif"
         for images. With another embedding at hand, cluster that and hand its clusters to `fit`.
     embedding_epochs : int or None, default None
-        Of ISIF, whose other parameters are its defaults; None takes as many as it does.
+        Of ISIF, which has its own defaults but for "small" nets; None takes as many as it does.
     scoring : "energy", "max" or "odin", default "energy"
         Minus the log-sum-exp of the logits; or the paper's: 1 - the largest softmax, or that at a temperature
         after a small step of the values towards the classifier's answer. The mean over the heads. Scores
@@ -68,8 +69,8 @@ class SubClusterClassifier(DeepDetector):
         bytes. It cannot be tuned without labels.
     net : "auto", "small", "wide" or "resnet18", default "auto"
         The paper's nets for images: two convolutions and two dense layers, a wide residual net, and ResNet-18
-        with attention. "auto" takes them for images of one channel, for coloured ones up to 64 pixels, and
-        for larger ones. Tables get two hidden layers of 64 units.
+        with attention. "auto" takes ResNet-18 for images over 64 pixels, else "wide" for coloured ones and
+        "small" for grey ones. Tables get two hidden layers of 64 units.
     depth, width : int, default 28 and 10
         Of the wide net. The paper's "depth and width 28" would have 287 million weights.
     max_epochs : int or None, default 200
@@ -146,7 +147,7 @@ class SubClusterClassifier(DeepDetector):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         if isinstance(self.n_sub_clusters, (tuple, list)):
-            self._check_sizes("n_sub_clusters")
+            self._check_sizes("n_sub_clusters", 2)
         else:
             self._check_number("n_sub_clusters", int, 2, optional=True)
         self._check_choice("embedding", "auto", "isif", "raw")
@@ -156,47 +157,70 @@ class SubClusterClassifier(DeepDetector):
         self._check_number("eps", float, 0)
         self._check_choice("net", "auto", "small", "wide", "resnet18")
         self._check_number("depth", int, 4)
+        check_depth(self.depth)
         self._check_number("width", int, 1)
 
     def _fit(self, X: Rows) -> None:
-        self.labels_ = self._find_sub_clusters(X) if self._given is None else _as_numbers(self._given, len(X))
+        self.labels_ = self._sub_clusters(X) if self._given is None else _as_numbers(self._given, len(X))
         self._sizes = (self.labels_.max(axis=0) + 1).tolist()
         super()._fit(X)
 
+    def _sub_clusters(self, X: Rows) -> NDArray[np.int64]:
+        """Return those of the checkpoint, if there is one and it is wanted; else find them and keep them."""
+        whole = self._monitor.checkpoint
+        if whole is None:
+            return self._find_sub_clusters(X)
+        checkpoint = whole.part("labels")
+        if self._monitor.resume and (saved := checkpoint.load()) is not None:
+            return np.asarray(saved[1]["labels"])
+        labels = self._find_sub_clusters(X)
+        checkpoint.save({}, {"labels": labels})
+        return labels
+
     def _find_sub_clusters(self, X: Rows) -> NDArray[np.int64]:
         is_image = len(self.input_shape_) == 3
-        kept = np.asarray(X[sample_rows(len(X), _CLUSTERED_ROWS, self.seed_)])
-        if self.embedding == "isif" or (self.embedding == "auto" and is_image):
-            embed = self._embedding(X)
-        else:
-            scaler = StandardScaler().fit(flatten(kept))
-            embed = lambda x: np.asarray(scaler.transform(flatten(x)))  # noqa: E731
-        embedded = embed(kept)
-        heads = cut(embedded, self.n_sub_clusters, self.seed_)
+        in_embedding = self.embedding == "isif" or (self.embedding == "auto" and is_image)
+        embedder = self._embedding(X) if in_embedding else self
+        encode = embedder.module_.encode if in_embedding else self._flat_values(X)
+        kept = sample_rows(len(X), _CLUSTERED_ROWS, self.seed_)
+        embedded = embedder._map_rows(X, kept, encode)
+        heads: NDArray[np.int64] = cut(embedded, self.n_sub_clusters, self.seed_)
+        if len(kept) == len(X):
+            return heads
         nearest = NearestNeighbors(n_neighbors=1).fit(embedded)
-        size = max(1, _PASS_VALUES // math.prod(self.input_shape_))
-        parts = [
-            heads[nearest.kneighbors(embed(np.asarray(X[part])), return_distance=False)[:, 0]]
-            for part in batches(len(X), size)
+        rows = np.arange(len(X))
+        places = [
+            nearest.kneighbors(embedder._map_rows(X, rows[part], encode), return_distance=False)
+            for part in batches(len(X), _CLUSTERED_ROWS)
         ]
-        return np.concatenate(parts)
+        return np.asarray(heads[np.concatenate(places)[:, 0]])
 
-    def _embedding(self, X: Rows) -> Callable[[Any], NDArray[Any]]:
-        """Train ISIF, whose checkpoint lies beside this detector's; return its embedding."""
+    def _flat_values(self, X: Rows) -> Callable[[Tensor], Tensor]:
+        """Prepare this detector's own standardisation; return what flattens a standardised batch."""
+        self.device_ = resolve_device(self.device)
+        self.center_, self.scale_ = self._standardisation(X)
+        self._place_standardisation()
+        return lambda x: x.flatten(1)
+
+    def _embedding(self, X: Rows) -> ISIF:
+        """Train ISIF, whose checkpoint lies beside this detector's."""
         isif = ISIF(
             net="small" if self.net == "small" else "auto",
             max_epochs=self.embedding_epochs,
             device=self.device,
             precision=self.precision,
             verbose=self.verbose,
-            contamination=0.1,  # not looked at
+            max_samples=2,  # its neighbours are not looked at, nor is its threshold
+            contamination=0.1,
             random_state=self.seed_,
         )
         monitor, checkpoint = self._monitor, self._monitor.checkpoint
         monitor.checkpoint = None if checkpoint is None else checkpoint.part("embedding")
+        monitor.stage("embedding")
         try:
-            return isif.set_monitor(monitor).fit(X).embed
+            return isif.set_monitor(monitor).fit(X)
         finally:
+            monitor.stage("fitting")
             monitor.checkpoint = checkpoint
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:

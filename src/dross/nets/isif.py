@@ -13,9 +13,6 @@ from dross.scoring import nearest_distance
 
 __all__ = ["ISIFModule", "instance_loss"]
 
-_LARGEST = 1 - 1e-6
-"""The most that one image may be taken for another, so that ``log(1 - P)`` stays finite."""
-
 
 def instance_loss(z: Tensor, views: Tensor, temperature: float) -> Tensor:
     """Return how badly each image's view is told from the other images, and these from each other; a scalar.
@@ -36,9 +33,10 @@ def instance_loss(z: Tensor, views: Tensor, temperature: float) -> Tensor:
     0.6265
     """
     own = log_softmax(views @ z.T / temperature, dim=1).diagonal()
-    taken_for = log_softmax(z @ z.T / temperature, dim=1).exp().clamp(max=_LARGEST)
-    others = torch.log1p(-taken_for)
-    return -(own.mean() + (others.sum() - others.diagonal().sum()) / len(z))
+    # Another image is never nearer than the image itself: off the diagonal these are at most a half.
+    taken_for = log_softmax(z @ z.T / temperature, dim=1).exp()
+    taken_for = taken_for.masked_fill(torch.eye(len(z), dtype=torch.bool, device=z.device), 0)
+    return -(own.mean() + torch.log1p(-taken_for).sum() / len(z))
 
 
 class ISIFModule(nn.Module):

@@ -8,7 +8,15 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["WideResNet"]
+from dross.errors import ParameterError
+
+__all__ = ["WideResNet", "check_depth"]
+
+
+def check_depth(depth: int) -> None:
+    """Raise a `ParameterError` unless a wide residual net may have this depth."""
+    if depth < 4 or depth % 6 != 4:
+        raise ParameterError(f"depth of a wide residual net must be 4, 10, 16, ...; got {depth}.")
 
 
 class _Block(nn.Module):
@@ -66,8 +74,7 @@ class WideResNet(nn.Module):
 
     def __init__(self, n_channels: int, n_classes: int, depth: int = 10, width: int = 4) -> None:
         super().__init__()
-        if depth < 4 or depth % 6 != 4:
-            raise ValueError(f"A wide residual net has a depth of 4, 10, 16, ..., not {depth}.")
+        check_depth(depth)
         n_blocks = (depth - 4) // 6
         channels = (16, 16 * width, 32 * width, 64 * width) if n_blocks else (16,)
         layers: list[nn.Module] = [nn.Conv2d(n_channels, channels[0], 3, padding=1, bias=False)]

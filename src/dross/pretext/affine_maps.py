@@ -50,7 +50,3 @@ class RandomAffineMaps(nn.Module):
         """Return rows ``(b, d)`` under every map, shape (b, n_maps, n_outputs)."""
         flat = nn.functional.linear(x, self.weight.flatten(0, 1), self.offset.flatten())
         return flat.view(len(x), *self.offset.shape)
-
-    def each(self, x: Tensor, which: Tensor) -> Tensor:
-        """Return row i under map ``which[i]``, shape (b, n_outputs)."""
-        return (self.weight[which] @ x[:, :, None])[:, :, 0] + self.offset[which]

@@ -15,8 +15,7 @@ from torch.nn import functional
 
 from dross.base import Rows
 from dross.deep import DeepDetector
-from dross.errors import ParameterError
-from dross.nets.wide_resnet import WideResNet
+from dross.nets.wide_resnet import WideResNet, check_depth
 from dross.pretext.transformations import Transformations, square_side
 
 __all__ = ["RepeatedRows", "TransformationClassifier", "TransformationDetector"]
@@ -139,8 +138,7 @@ class TransformationDetector(DeepDetector):
         super()._check_parameters()
         self._check_number("depth", int, 4)
         self._check_number("width", int, 1)
-        if self.depth % 6 != 4:
-            raise ParameterError(f"depth of {type(self).__name__} must be 4, 10, 16, ...; got {self.depth}.")
+        check_depth(self.depth)
 
     def _net(self, input_shape: tuple[int, ...], n_classes: int) -> WideResNet:
         return WideResNet(input_shape[0], n_classes, self.depth, self.width)

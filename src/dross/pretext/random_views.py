@@ -47,9 +47,8 @@ def resized_crops(x: Tensor, boxes: Tensor, is_flipped: Tensor) -> Tensor:
     matrices = torch.stack(
         [sign * width, zero, 2 * left + width - 1, zero, height, 2 * top + height - 1], dim=1
     )
-    with torch.autocast(x.device.type, enabled=False):
-        grid = functional.affine_grid(matrices.view(-1, 2, 3), list(x.shape), align_corners=False)
-        return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    grid = functional.affine_grid(matrices.view(-1, 2, 3), list(x.shape), align_corners=False)
+    return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
 def adjust_colours(
@@ -148,11 +147,12 @@ class RandomViews:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return a view of images ``(b, c, h, w)`` between 0 and 1, same shape."""
-        x = resized_crops(x, self.boxes(x), _uniform(x, 0, 1) < self.flip)
         low, high = 1 - self.jitter, 1 + self.jitter
-        brightness, contrast, saturation = (_uniform(x, low, high) for _ in range(3))
-        saturation = torch.where(_uniform(x, 0, 1) < self.grey, 0.0, saturation)
-        return adjust_colours(x, brightness, contrast, saturation, _uniform(x, -self.hue, self.hue))
+        with torch.autocast(x.device.type, enabled=False):  # views are data, not activations
+            x = resized_crops(x, self.boxes(x), _uniform(x, 0, 1) < self.flip)
+            brightness, contrast, saturation = (_uniform(x, low, high) for _ in range(3))
+            saturation = torch.where(_uniform(x, 0, 1) < self.grey, 0.0, saturation)
+            return adjust_colours(x, brightness, contrast, saturation, _uniform(x, -self.hue, self.hue))
 
     def boxes(self, x: Tensor) -> Tensor:
         """Return a drawn part for each image, as `resized_crops` takes them."""
