@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dross.errors import InputError, ModelFileError
 from dross.features.base import State
 from dross.features.cache import cache_root
+from dross.sources.archives import name_trouble
 
 __all__ = ["EncoderFiles", "file_sha256", "need"]
 
@@ -145,6 +146,9 @@ def _from_hub(name: str, extra: str) -> Path:
 
 def _unpacked(checksums: dict[str, str], arrays: dict[str, NDArray[Any]]) -> Path:
     """Write the files of a model file where they can be loaded from; once for each encoder."""
+    for name in checksums:
+        if name_trouble(name) or PurePosixPath(name).suffix not in _SUFFIXES:
+            raise ModelFileError(f"its encoder has a file named {name!r}.")
     digest = hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()[:32]
     target = cache_root() / "encoders" / digest
     if target.is_dir() and all(
@@ -156,9 +160,6 @@ def _unpacked(checksums: dict[str, str], arrays: dict[str, NDArray[Any]]) -> Pat
     partial = Path(tempfile.mkdtemp(dir=target.parent, prefix="."))
     try:
         for name, checksum in checksums.items():
-            parts = PurePosixPath(name).parts
-            if not parts or ".." in parts or PurePosixPath(name).is_absolute():
-                raise ModelFileError(f"its encoder has a file named {name!r}.")
             content = arrays[f"file/{name}"].tobytes()
             if hashlib.sha256(content).hexdigest() != checksum:
                 raise ModelFileError(f"its encoder's {name} is damaged.")

@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 from dross.errors import InputError
 from dross.features.encoder_files import EncoderFiles, need
 from dross.features.image_preparation import ImagePreparation
+from dross.features.sentence_modules import check_modules
 from dross.tensors import resolve_device
 
 __all__ = ["ImageEncoder", "TextEncoder"]
@@ -45,6 +46,10 @@ class _Encoder:
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device, dtype=torch.bfloat16) if self.is_bf16 else nullcontext()
+
+    def check(self) -> None:
+        """Raise an `InputError` unless transformers is installed."""
+        need("transformers", self.extra)
 
     def _load(self, auto: str) -> Any:
         """Load one of transformers' classes by its name; nothing in the folder is executed."""
@@ -115,19 +120,41 @@ class TextEncoder(_Encoder):
 
     extra = "text"
 
+    @property
+    def _has_modules(self) -> bool:
+        names = ("modules.json", "config_sentence_transformers.json")
+        return any((self.files.folder / name).is_file() for name in names)
+
+    def check(self) -> None:
+        """Refuse what cannot or must not be loaded, before anything is read.
+
+        Raises
+        ------
+        InputError
+            A package is not installed, or see `check_modules`.
+        """
+        super().check()
+        if self._has_modules:
+            need("sentence_transformers", self.extra)
+            check_modules(self.files.folder)
+
     @cached_property
     def _parts(self) -> tuple[Any, Any]:
         """The tokenizer and the net; None and the whole where sentence-transformers is needed."""
-        if not self.files.read_json("config_sentence_transformers.json") and not _has_modules(self.files):
+        if not self._has_modules:
             return self._load("AutoTokenizer"), self._load("AutoModel").to(self.device).eval()
-        need("sentence_transformers", self.extra)
+        self.check()
         from sentence_transformers import SentenceTransformer
 
         _be_quiet()
         folder = str(self.files.folder)
         try:
             net = SentenceTransformer(
-                folder, device=self.device, local_files_only=True, trust_remote_code=False
+                folder,
+                device=self.device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
             )
         except Exception as error:
             raise _not_loaded(folder, error) from None
@@ -166,7 +193,3 @@ def _not_loaded(folder: str, error: Exception) -> InputError:
     """Return what to say of a damaged or foreign folder; each kind of damage has an exception of its own."""
     reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".:")
     return InputError(f"{folder} cannot be loaded as an encoder: {reason}.")
-
-
-def _has_modules(files: EncoderFiles) -> bool:
-    return (files.folder / "modules.json").is_file()

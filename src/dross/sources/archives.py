@@ -40,6 +40,7 @@ __all__ = [
     "looks_like_numbers",
     "looks_like_text",
     "looks_like_video",
+    "name_trouble",
     "peek",
     "walk",
 ]
@@ -358,7 +359,7 @@ def _zip_entries(path: Path) -> Iterator[_Entry]:
         for info in archive.infolist():
             if info.is_dir():
                 continue
-            trouble = _name_trouble(info.filename)
+            trouble = name_trouble(info.filename)
             if info.flag_bits & 1:
                 trouble = "encrypted"
             elif stat.S_ISLNK(info.external_attr >> 16):
@@ -374,7 +375,7 @@ def _tar_entries(path: Path, log: WalkLog) -> Iterator[_Entry]:
                 archive.members.clear()  # type: ignore[attr-defined]  # or the whole directory of the archive stays in memory
                 if info.isdir():
                     continue
-                trouble = _name_trouble(info.name)
+                trouble = name_trouble(info.name)
                 if info.islnk() or info.issym():
                     trouble = "a link, and links in archives are not followed"
                 elif not info.isfile():
@@ -433,7 +434,7 @@ def _is_hidden(name: str) -> bool:
     return any(part in _HIDDEN_NAMES or (part[:1] == "." and part[:2] not in (".", "..")) for part in parts)
 
 
-def _name_trouble(name: str) -> str | None:
+def name_trouble(name: str) -> str | None:
     """Refuse names that would lead out of the tree, in the notation of any system."""
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or not parts[0] or parts[0].endswith(":"):
