@@ -178,6 +178,50 @@ class TestTheModelFile:
         with pytest.raises(InputError, match="There is no folder"):
             library.load(path)
 
+    def test_says_what_to_install(self, tmp_path: Path) -> None:
+        texts = make_texts(tmp_path / "texts.txt")
+        found = library.find(texts, features=f"pretrained:{make_bert(tmp_path / 'bert')}", detector="pca")
+        found.model.save(tmp_path / "model.dross")
+        with (
+            mock.patch.object(encoder_files, "find_spec", return_value=None),
+            pytest.raises(InputError, match=r"transformers is not installed.*pip install 'dross\[text\]'"),
+        ):
+            library.load(tmp_path / "model.dross")
+
+    def test_loads_where_no_cache_can_be_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        texts = make_texts(tmp_path / "texts.txt")
+        found = library.find(texts, features=f"pretrained:{make_bert(tmp_path / 'bert')}", detector="pca")
+        found.model.save(tmp_path / "model.dross")
+        (tmp_path / "file").write_text("no folder")
+        monkeypatch.setenv("DROSS_CACHE", str(tmp_path / "file" / "below"))
+        model = library.load(tmp_path / "model.dross")
+        np.testing.assert_allclose(model.anomaly_score(texts), found.anomaly_scores, rtol=1e-5)
+
+    def test_what_it_names_on_the_hub_is_not_downloaded(self, tmp_path: Path) -> None:
+        folder = make_bert(tmp_path / "bert")
+        files = encoder_files.EncoderFiles.open(str(folder), "text")
+        values = {"name": "someone/bert", "checksums": files.checksums}
+        asked: list[bool] = []
+
+        def snapshot(name: str, *, allow_patterns: list[str], local_files_only: bool) -> str:
+            asked.append(local_files_only)
+            return str(folder)
+
+        with mock.patch("huggingface_hub.snapshot_download", snapshot):
+            found = encoder_files.EncoderFiles.from_state(values, {}, "text")
+            assert found.folder == folder
+            (folder / "model.safetensors").rename(
+                tmp_path / "weights"
+            )  # as a fetch of the settings leaves it
+            with pytest.raises(InputError, match="hf download someone/bert"):
+                encoder_files.EncoderFiles.from_state(values, {}, "text")
+            assert asked == [True, True]
+            with pytest.raises(InputError, match=r"no weights as \.safetensors"):
+                encoder_files.EncoderFiles.open("someone/bert", "text")
+            assert asked == [True, True, True, False]
+
     def test_a_name_that_leads_out_of_the_folder_is_refused(self) -> None:
         values = {"name": "x", "checksums": {"../config.json": "0"}}
         with pytest.raises(ModelFileError, match=r"named '\.\./config\.json'"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import shutil
@@ -57,8 +58,8 @@ class EncoderFiles:
     checksums: dict[str, str]
 
     @classmethod
-    def open(cls, name: str, extra: str) -> Self:
-        """Find an encoder by folder, or by hub id in the local cache, else on the hub.
+    def open(cls, name: str, extra: str, *, fetch: bool = True) -> Self:
+        """Find an encoder by folder, or by hub id in the local cache, else on the hub if it may be fetched.
 
         Raises
         ------
@@ -67,7 +68,7 @@ class EncoderFiles:
         """
         folder = Path(name).expanduser()
         if not folder.is_dir():
-            folder = _from_hub(name, extra)
+            folder = _from_hub(name, extra, fetch)
         if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
             raise InputError(f"{folder} is no encoder: it has no config.json.")
         files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in _SUFFIXES)
@@ -114,7 +115,7 @@ class EncoderFiles:
         name, checksums = str(values["name"]), {str(k): str(v) for k, v in values["checksums"].items()}
         if arrays:
             return cls(name, _unpacked(checksums, arrays), checksums)
-        found = cls.open(name, extra)
+        found = cls.open(name, extra, fetch=False)  # what a file from elsewhere names is not downloaded
         if found.checksums != checksums:
             changed = sorted(set(found.checksums.items()) ^ set(checksums.items()))[0][0]
             raise ModelFileError(f"the encoder {name} is not the one fitted with: {changed} differs.")
@@ -126,18 +127,25 @@ def _absolute(name: str) -> str:
     return str(folder.resolve()) if folder.is_dir() else name
 
 
-def _from_hub(name: str, extra: str) -> Path:
+def _from_hub(name: str, extra: str, fetch: bool) -> Path:
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise InputError(f"There is no folder {name}.")
     need("huggingface_hub", extra)
     from huggingface_hub import snapshot_download
 
     patterns = [f"*{suffix}" for suffix in sorted(_SUFFIXES)]
-    for local in (True, False):
+    for local in (True, False) if fetch else (True,):
         try:
-            return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=local))
-        except Exception:
-            pass
+            folder = Path(snapshot_download(name, allow_patterns=patterns, local_files_only=local))
+        except Exception:  # each way to have no connection or no such id has its own
+            continue
+        if not local or any(folder.rglob("*.safetensors")):  # a copy may hold the configurations alone
+            return folder
+    if not fetch:
+        raise InputError(
+            f"the encoder {name} is not in the hub's cache on this machine, and a model file has nothing "
+            f"downloaded; if you trust it, fetch it with `hf download {name}`."
+        )
     raise InputError(
         f"There is no folder {name}, and it cannot be fetched from the hub; put the encoder's files "
         "(config.json, *.safetensors, ...) into a folder and name that."
@@ -156,8 +164,13 @@ def _unpacked(checksums: dict[str, str], arrays: dict[str, NDArray[Any]]) -> Pat
         for name, checksum in checksums.items()
     ):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix="."))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=target.parent, prefix="."))
+    except OSError:  # as with vectors, it costs the cache alone
+        target = Path(tempfile.mkdtemp(prefix="dross-encoder-")) / digest
+        atexit.register(shutil.rmtree, target.parent, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(dir=target.parent, prefix="."))
     try:
         for name, checksum in checksums.items():
             content = arrays[f"file/{name}"].tobytes()

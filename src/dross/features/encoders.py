@@ -76,6 +76,17 @@ class ImageEncoder(_Encoder):
 
     extra = "vision"
 
+    def check(self) -> None:
+        """Refuse what cannot be loaded or takes no images, before any is decoded.
+
+        Raises
+        ------
+        InputError
+            transformers is not installed, or there is no ``preprocessor_config.json``, or it lacks the size.
+        """
+        super().check()
+        _ = self.prepare
+
     @cached_property
     def prepare(self) -> ImagePreparation:
         """How an image becomes what the net takes."""

@@ -151,8 +151,7 @@ class Pretrained(Features):
         options = {"device": self.device, "precision": self.precision}
         self._images = ImageEncoder(self.files, **options)
         self._texts = TextEncoder(self.files, **options)
-        if self._family != "text":
-            _ = self._images.prepare  # complains before anything is decoded
+        self._encoder.check()
 
     @property
     def _encoder(self) -> ImageEncoder | TextEncoder:
