@@ -20,6 +20,7 @@ from PIL import Image
 
 from dross.errors import InputError
 from dross.sources import images
+from dross.sources.archives import WalkLog, walk
 from dross.sources.base import ReadOptions, RowSource
 from dross.sources.decoding import decode
 from dross.sources.images import ImageSource, image_array, open_images
@@ -80,6 +81,40 @@ def test_formats(form: str) -> None:
 )
 def test_modes_of_png(image: Image.Image, expected: list[int]) -> None:
     assert pixel(encode(image)) == expected
+
+
+@pytest.mark.parametrize("change", ["other", "no image", "swapped", "gone", "all gone"])
+def test_files_that_change_after_the_first_reading_are_not_taken_for_what_they_were(
+    change: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "some"
+    source = open_folder(folder, {f"{i}.png": encode(noise(20, 20, seed=i)) for i in range(4)})
+    assert len(list(source.originals(np.asarray, np.array([0, 2])))) == 2
+    if change == "other":
+        (folder / "2.png").write_bytes(encode(noise(20, 20, seed=9)))
+    elif change == "no image":
+        (folder / "2.png").write_bytes(b"no image")
+    elif change == "swapped":
+        (folder / "0.png").rename(folder / "kept")
+        (folder / "2.png").rename(folder / "0.png")
+        (folder / "kept").rename(folder / "2.png")
+    else:
+        for name in ("0.png", "2.png") if change == "all gone" else ("0.png",):
+            (folder / name).unlink()
+    with pytest.raises(InputError, match="some has changed while it was read"):
+        list(source.originals(np.asarray, np.array([0, 2])))
+
+
+def test_only_the_wanted_files_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = open_folder(tmp_path / "some", {f"{i}.png": encode(noise(20, 20, seed=i)) for i in range(4)})
+    read: list[str] = []
+
+    def watched(path: Path, log: WalkLog, want: Any) -> Any:
+        return walk(path, log, lambda name, head: want(name, head) and not read.append(name))
+
+    monkeypatch.setattr(images, "walk", watched)
+    list(source.originals(np.asarray, np.array([1, 3])))
+    assert read == ["1.png", "3.png"]
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:

@@ -52,6 +52,19 @@ def test_frames_are_decoded_again_at_any_size_and_only_where_wanted(tmp_path: Pa
     assert [frame.shape for frame in frames] == [(48, 64, 3)] * 2
 
 
+def test_files_that_change_after_the_first_reading_are_not_taken_for_what_they_were(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    folder.mkdir()
+    make_video(folder / "a.mp4", n_frames=48)
+    source = open_source(folder)
+    make_video(folder / "a.mp4", n_frames=48, seed=1)
+    with pytest.raises(InputError, match="v has changed while it was read"):
+        next(source.clips(32, 24, np.array([0])))
+    (folder / "a.mp4").unlink()
+    with pytest.raises(InputError, match="v has changed while it was read"):
+        next(source.originals(np.asarray, np.array([0])))
+
+
 def test_damaged_files_are_listed_and_what_can_be_read_of_them_is_kept(tmp_path: Path) -> None:
     folder = tmp_path / "v"
     folder.mkdir()

@@ -135,8 +135,6 @@ class C3D(Features):
             with torch.inference_mode():
                 yield rows[done : done + len(batch)].tolist(), net(x).float().cpu().numpy()
             done += len(batch)
-        if done < len(rows):
-            raise InputError(f"{source.name} has changed while it was read.")
 
     def _describe(self) -> None:
         self.description = {"weights": self.weights, "checksum": self.checksum, "dimensions": _DIMENSIONS}

@@ -181,12 +181,8 @@ class Pretrained(Features):
     def image_batches(self, source: ImageSource, rows: NDArray[np.int64]) -> Iterator[torch.Tensor]:
         """Yield batches ``(b, 3, h, w)`` as the encoder takes them, of rows in rising order."""
         images = self._prepared(source, rows)
-        done = 0
         while batch := list(islice(images, _BATCH)):
-            done += len(batch)
             yield torch.from_numpy(np.stack(batch))
-        if done < len(rows):
-            raise InputError(f"{source.name} has changed while it was read.")
 
     def maps(self, x: torch.Tensor) -> torch.Tensor:
         """Return the encoder's local descriptors ``(b, d, h, w)`` of a batch of images."""

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPIm
 from dross.sources.archives import IMAGE_FORMATS
 from dross.sources.resizing import fit_inside, letterbox
 
-__all__ = ["FORMATS", "Picture", "decode", "largest_side", "open_rgb"]
+__all__ = ["FORMATS", "Picture", "content_digest", "decode", "largest_side", "open_rgb"]
 
 FORMATS = tuple(sorted(set(IMAGE_FORMATS.values())))
 # Loaded here, since Pillow would otherwise load them on first use, in several threads at once.
@@ -69,7 +69,12 @@ def decode(content: bytes, size: int) -> Picture | str:
         return f"more than {Image.MAX_IMAGE_PIXELS:,} pixels"
     except Exception as error:  # each of Pillow's decoders raises its own for damaged bytes
         return str(error) or type(error).__name__
-    return Picture(row, original, form, several_frames, stretched, blake2b(content, digest_size=16).digest())
+    return Picture(row, original, form, several_frames, stretched, content_digest(content))
+
+
+def content_digest(content: bytes) -> bytes:
+    """Return 16 bytes that tell the content of one file from any other."""
+    return blake2b(content, digest_size=16).digest()
 
 
 def open_rgb(content: bytes) -> Image.Image:

@@ -25,7 +25,7 @@ from PIL import Image
 from dross.errors import InputError
 from dross.sources.archives import IMAGE_FORMATS, WalkLog, archive_format, looks_like_image, walk
 from dross.sources.base import ReadOptions, RowSource, Source, Unreadable
-from dross.sources.decoding import FORMATS, Picture, decode, largest_side, open_rgb
+from dross.sources.decoding import FORMATS, Picture, content_digest, decode, largest_side, open_rgb
 from dross.sources.resizing import ResizedRows
 
 __all__ = ["ImageSource", "ahead", "image_array", "open_images"]
@@ -69,15 +69,40 @@ class ImageSource(Source):
         """Yield what a function makes of the whole files of some rows, in rising order of these.
 
         The files are read and decoded anew, in threads and a few ahead of who asks.
+
+        Raises
+        ------
+        InputError
+            The source is an array, or a file is not there any more or not what it was.
         """
         if self.path is None:
             raise InputError(f"{self.name} is an array; it has no files.")
-        names = set(self.ids[rows].tolist())
         workers = os.cpu_count() or 1
-        files = ((name, content) for name, content in walk(self.path, WalkLog(), _wanted) if name in names)
+
+        def make(content: bytes) -> NDArray[Any]:
+            try:
+                image = open_rgb(content)
+            except Exception:  # each of Pillow's decoders raises its own
+                raise self._has_changed() from None
+            return function(image)
+
         with ThreadPoolExecutor(workers) as pool, warnings.catch_warnings(action="ignore"):
-            for _, made in ahead(files, lambda content: function(open_rgb(content)), pool, 4 * workers):
+            for _, made in ahead(self._read_again(self.path, rows), make, pool, 4 * workers):
                 yield made
+
+    def _read_again(self, path: Path, rows: NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
+        """Yield names and contents of the files of some rows; each must be what it was."""
+        names, expected = set(self.ids[rows].tolist()), iter(rows.tolist())
+        for name, content in walk(path, WalkLog(), lambda name, _: name in names):
+            row = next(expected)
+            if self.ids[row] != name or (self.digests or [])[row] != content_digest(content):
+                raise self._has_changed()
+            yield name, content
+        if next(expected, None) is not None:
+            raise self._has_changed()
+
+    def _has_changed(self) -> InputError:
+        return InputError(f"{self.name} has changed while it was read.")
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> pa.Table:
         """Return the columns ``path, width, height`` of a few files, or ``row`` of a few array rows."""

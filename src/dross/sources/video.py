@@ -38,6 +38,9 @@ _HASHED = 1 << 20
 Frame = tuple[float, NDArray[np.uint8]]
 """Its time in seconds, and ``(h, w, 3)``."""
 
+Stamp = tuple[int, int]
+"""Bytes, and nanoseconds: what a file that is too large to be hashed again is known by."""
+
 
 @dataclass(kw_only=True, eq=False)
 class VideoSource(ImageSource):
@@ -54,6 +57,8 @@ class VideoSource(ImageSource):
         ``(n, 2)`` seconds at which a clip begins and ends.
     numbers
         ``(n,)`` which clip of its file it is, from 0.
+    stamps
+        Size and time of change of each file when it was read, by its name.
     """
 
     family: ClassVar[Literal["video"]] = "video"  # type: ignore[assignment]
@@ -61,6 +66,7 @@ class VideoSource(ImageSource):
     videos: NDArray[Any]
     spans: NDArray[np.float64]
     numbers: NDArray[np.int64]
+    stamps: dict[str, Stamp] = field(default_factory=dict)
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> pa.Table:
         """Return the columns ``video, start, end`` of a few clips; times in seconds."""
@@ -95,11 +101,18 @@ class VideoSource(ImageSource):
         for video in dict.fromkeys(self.videos[rows].tolist()):
             wanted = set(self.numbers[rows[self.videos[rows] == video]].tolist())
             file = self.path / video if self.path.is_dir() else self.path
-            for number, clip in enumerate(_clips(_frames(file, size))):
+            clips = enumerate(_clips(_frames(file, size)))
+            while wanted:
+                try:
+                    number, clip = next(clips, (-1, []))
+                    has_changed = number < 0 or _stamp(file) != self.stamps[video]
+                except _decoding_errors():
+                    has_changed = True
+                if has_changed:
+                    raise self._has_changed()
                 if number in wanted:
+                    wanted.remove(number)
                     yield [frame for _, frame in clip]
-                if number >= max(wanted):
-                    break
 
 
 @dataclass
@@ -112,6 +125,7 @@ class _Tally:
     numbers: list[int] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
+    stamps: dict[str, Stamp] = field(default_factory=dict)
 
 
 def open_videos(path: Path, options: ReadOptions) -> VideoSource:
@@ -169,6 +183,7 @@ def _source(path: Path, tally: _Tally, rows: NDArray[np.uint8], log: WalkLog) ->
         videos=videos,
         spans=spans,
         numbers=np.array(tally.numbers),
+        stamps=tally.stamps,
     )
 
 
@@ -182,6 +197,7 @@ def _read_video(file: Path, name: str, side: int, tally: _Tally) -> str | None:
 
     count, end = 0, 0.0
     try:
+        tally.stamps[name] = _stamp(file)
         digest = _digest(file)
         for number, clip in enumerate(_clips(_frames(file, size))):
             tally.pictures.write(_picture([frame for _, frame in clip], side).tobytes())
@@ -241,6 +257,11 @@ def _picture(frames: list[NDArray[np.uint8]], side: int) -> NDArray[np.uint8]:
     grey = np.stack(frames).mean(axis=3, dtype=np.float32)
     inner[3] = np.minimum(np.abs(np.diff(grey, axis=0)).mean(axis=0) * _MOTION_GAIN, 255)
     return picture
+
+
+def _stamp(file: Path) -> Stamp:
+    about = file.stat()
+    return about.st_size, about.st_mtime_ns
 
 
 def _digest(file: Path) -> bytes:
