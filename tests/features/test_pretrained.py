@@ -16,7 +16,7 @@ from PIL import Image
 import dross as library
 from command_line import dross, make_pictures, make_texts
 from dross.errors import InputError, ModelFileError
-from dross.features import encoder_files
+from dross.features import encoder_files, encoders
 from dross.features.encoders import ImageEncoder, TextEncoder
 from dross.features.image_preparation import ImagePreparation
 from dross.features.pretrained import Pretrained
@@ -145,6 +145,27 @@ class TestTheCache:
         assert Pretrained(model=str(encoder)).fit(open_source(pictures)).transform(
             open_source(pictures)
         ).shape == (6, 12)
+
+    def test_images_of_the_same_bytes_and_another_shape_are_others(self, tmp_path: Path) -> None:
+        encoder = make_vit(tmp_path / "vit")
+        X = np.random.default_rng(0).integers(0, 256, (6, 32, 16), dtype=np.uint8)
+        Pretrained(model=str(encoder)).fit(open_source(X)).transform(open_source(X))
+        wide = open_source(X.reshape(6, 16, 32))
+        features = Pretrained(model=str(encoder)).fit(wide)
+        features.transform(wide)
+        assert not any("computed before" in note for note in features.notes)
+
+    def test_vectors_of_an_earlier_way_to_compute_them_are_not_served(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        encoder = make_vit(tmp_path / "vit")
+        source = open_source(make_pictures(tmp_path / "pictures", n=6))
+        with monkeypatch.context() as earlier:
+            earlier.setattr(encoders, "_VERSION", encoders._VERSION - 1)
+            Pretrained(model=str(encoder)).fit(source).transform(source)
+        features = Pretrained(model=str(encoder)).fit(source)
+        features.transform(source)
+        assert not any("computed before" in note for note in features.notes)
 
 
 class TestTheModelFile:
@@ -276,6 +297,44 @@ class TestPreparation:
         assert (prepare.shortest, prepare.crop, prepare.resample) == (256, (224, 224), 3)
         assert prepare(Image.new("RGB", (300, 500), (255, 0, 0))).shape == (3, 224, 224)
         assert prepare.resized((300, 500)) == (256, 426)
+
+    @pytest.mark.parametrize(
+        ("kind", "config"),
+        [
+            ("ViTImageProcessorPil", {"size": 24}),
+            ("ViTImageProcessorPil", {"size": {"height": 24, "width": 20}}),
+            ("CLIPImageProcessorPil", {"size": 24, "crop_size": 20}),
+            (
+                "CLIPImageProcessorPil",
+                {"size": {"shortest_edge": 24}, "crop_size": {"height": 20, "width": 16}},
+            ),
+            ("ConvNextImageProcessorPil", {"size": 224}),
+            ("ConvNextImageProcessorPil", {"size": {"shortest_edge": 224}, "crop_pct": 0.9}),
+            ("ConvNextImageProcessorPil", {"size": {"shortest_edge": 384}, "crop_pct": 0.875}),
+            ("BitImageProcessorPil", {"size": 24, "crop_size": 20}),
+            ("LevitImageProcessorPil", {"size": 24, "crop_size": 24}),
+            ("PoolFormerImageProcessorPil", {"size": 24, "crop_size": 24, "crop_pct": 0.9}),
+            (
+                "PoolFormerImageProcessorPil",
+                {"size": {"height": 24, "width": 24}, "crop_size": 24, "crop_pct": 0.9},
+            ),
+            ("MobileNetV2ImageProcessorPil", {"size": 24, "crop_size": 20}),
+            ("SiglipImageProcessorPil", {"size": {"height": 24, "width": 24}}),
+            ("DeiTImageProcessorPil", {"size": 24, "crop_size": 20}),
+        ],
+    )
+    @pytest.mark.parametrize("size", [(50, 31), (33, 64)])
+    def test_as_transformers_does(self, kind: str, config: dict[str, object], size: tuple[int, int]) -> None:
+        import transformers
+
+        rng = np.random.default_rng(0)
+        image = Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+        processor = getattr(transformers, kind)(**config)
+        expected = processor(image, return_tensors="np")["pixel_values"][0]
+        common = {name: getattr(processor, name) for name in ("image_mean", "image_std", "resample")}
+        for name in (kind, kind.replace("ImageProcessorPil", "FeatureExtractor")):
+            prepare = ImagePreparation.from_config(common | config | {"image_processor_type": name})
+            np.testing.assert_allclose(prepare(image), expected, atol=1e-5)
 
     def test_nearest_is_a_way_to_resize(self) -> None:
         config = {"size": 8, "crop_size": 8, "resample": 0}

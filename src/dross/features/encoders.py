@@ -22,6 +22,8 @@ from dross.tensors import resolve_device
 __all__ = ["ImageEncoder", "TextEncoder"]
 
 _MOST_TOKENS = 512
+_VERSION = 2
+"""Of how vectors are computed; with a higher one, those on disk are not taken any more."""
 
 
 class _Encoder:
@@ -42,7 +44,7 @@ class _Encoder:
     @property
     def fingerprint(self) -> str:
         """What a vector hangs on besides what is encoded."""
-        return f"{self.files.fingerprint}-{'bf16' if self.is_bf16 else 'f32'}"
+        return f"{self.files.fingerprint}-{'bf16' if self.is_bf16 else 'f32'}-{_VERSION}"
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device, dtype=torch.bfloat16) if self.is_bf16 else nullcontext()

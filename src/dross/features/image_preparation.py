@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,7 +16,13 @@ from dross.sources.resizing import fit_inside
 
 __all__ = ["ImagePreparation"]
 
+# What transformers does for kinds of processors: where a single number is the shorter side and no square, and
+# what else is done to it.
+_BY_SHORTER_SIDE = frozenset(
+    {"CLIP", "ChineseCLIP", "ConvNext", "Bit", "Levit", "PoolFormer", "MobileNetV1", "MobileNetV2", "Siglip"}
+)
 _CONVNEXT_UNCROPPED = 384
+_CROPPED = 224 / 256
 
 
 @dataclass(frozen=True)
@@ -62,12 +69,7 @@ class ImagePreparation:
         InputError
             It says nothing of the size.
         """
-        shortest, exact = _size(config.get("size")) if config.get("do_resize", True) else (None, None)
-        has_crop = config.get("do_center_crop", "crop_size" in config)
-        crop = _size(config.get("crop_size")) if has_crop else (None, None)
-        cut = crop[1] or ((crop[0], crop[0]) if crop[0] else None)
-        if shortest is not None and "crop_pct" in config and shortest < _CONVNEXT_UNCROPPED:
-            cut, shortest = (shortest, shortest), int(shortest / (config["crop_pct"] or 1))
+        shortest, exact, cut = _sizes(config)
         if cut is None and exact is None:
             raise InputError("The encoder's preprocessor_config.json does not say how large images must be.")
         normalised = config.get("do_normalize", True)
@@ -125,10 +127,49 @@ class ImagePreparation:
         return result
 
 
-def _size(value: Any) -> tuple[int | None, tuple[int, int] | None]:
-    """Return the shortest edge, and height and width: at most one of them."""
+def _sizes(config: Mapping[str, Any]) -> tuple[int | None, tuple[int, int] | None, tuple[int, int] | None]:
+    """Return `shortest`, `exact` and `crop`."""
+    kind = _kind(config)
+    shortest, exact = None, None
+    if config.get("do_resize", True):
+        shortest, exact = _size(config.get("size"), is_square=kind not in _BY_SHORTER_SIDE)
+    cut = None
+    if config.get("do_center_crop", "crop_size" in config):
+        shorter, cut = _size(config.get("crop_size"), is_square=True)
+        cut = cut or ((shorter, shorter) if shorter else None)
+    share = config.get("crop_pct")
+    if kind == "ConvNext" and shortest is not None:
+        if shortest >= _CONVNEXT_UNCROPPED:
+            return None, (shortest, shortest), cut
+        return int(shortest / (share or _CROPPED)), None, (shortest, shortest)
+    if kind == "PoolFormer" and share:
+        if exact is not None and exact[0] != exact[1]:
+            return None, (int(exact[0] / share), int(exact[1] / share)), cut
+        side = exact[0] if exact is not None else shortest
+        return int(side / share) if side else None, None, cut
+    if kind == "Levit" and shortest is not None:
+        return int(shortest / _CROPPED), None, cut
+    return shortest, exact, cut
+
+
+def _kind(config: Mapping[str, Any]) -> str:
+    """Return the processor's name without what all are named by, such as "CLIP" for "CLIPImageProcessorFast".
+
+    Without a name, a share to crop tells ConvNext.
+    """
+    name = str(config.get("image_processor_type") or config.get("feature_extractor_type") or "")
+    if not name:
+        return "ConvNext" if "crop_pct" in config else ""
+    return re.sub("(ImageProcessor|FeatureExtractor).*", "", name)
+
+
+def _size(value: Any, *, is_square: bool) -> tuple[int | None, tuple[int, int] | None]:
+    """Return the shortest edge, and height and width: at most one of them.
+
+    ``is_square`` says what a single number is.
+    """
     if isinstance(value, int):
-        return value, None
+        return (None, (value, value)) if is_square else (value, None)
     if isinstance(value, Mapping):
         if "shortest_edge" in value:
             return int(value["shortest_edge"]), None

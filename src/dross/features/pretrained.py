@@ -164,7 +164,8 @@ class Pretrained(Features):
         images = cast("ImageSource", source)
         if images.digests is not None:
             return images.digests
-        return [_digest(np.asarray(self._image(images, row)).tobytes()) for row in range(len(images))]
+        pictures = (self._image(images, row) for row in range(len(images)))
+        return [_digest(repr(one.size).encode() + one.tobytes()) for one in pictures]
 
     def _encoded(
         self, source: Source, rows: NDArray[np.int64]
