@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["make_bert", "make_clip", "make_resnet", "make_vit"]
+__all__ = ["make_bert", "make_clip", "make_resnet", "make_siglip_vision", "make_swin", "make_vit"]
 
 _SIDE, _PATCH = 16, 8
 _NORMALISED = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4], "resample": 2}
@@ -58,6 +58,26 @@ def make_clip(folder: Path, seed: int = 0) -> Path:
     config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=10)
     size = {"size": {"shortest_edge": _SIDE}, "crop_size": _SIDE}
     return _save(CLIPModel, config, folder, seed, size | _NORMALISED)
+
+
+def make_siglip_vision(folder: Path, seed: int = 0) -> Path:
+    """Save the half of a SigLIP that sees: tokens of patches, and no class token."""
+    from transformers import SiglipVisionConfig, SiglipVisionModel
+
+    config = SiglipVisionConfig(**_SMALL, image_size=_SIDE, patch_size=_PATCH)
+    size = {"size": {"height": _SIDE, "width": _SIDE}}
+    return _save(SiglipVisionModel, config, folder, seed, size | _NORMALISED)
+
+
+def make_swin(folder: Path, seed: int = 0) -> Path:
+    """Save a Swin, which merges its patches."""
+    from transformers import SwinConfig, SwinModel
+
+    config = SwinConfig(
+        image_size=_SIDE, patch_size=2, embed_dim=4, depths=[1, 1], num_heads=[2, 2], window_size=4
+    )
+    size = {"size": {"height": _SIDE, "width": _SIDE}}
+    return _save(SwinModel, config, folder, seed, size | _NORMALISED)
 
 
 def make_bert(folder: Path, seed: int = 0) -> Path:

@@ -21,7 +21,7 @@ from dross.features.encoders import ImageEncoder, TextEncoder
 from dross.features.image_preparation import ImagePreparation
 from dross.features.pretrained import Pretrained
 from dross.sources import open_source
-from tiny_encoders import make_bert, make_clip, make_resnet, make_vit
+from tiny_encoders import make_bert, make_clip, make_resnet, make_siglip_vision, make_swin, make_vit
 
 pytest.importorskip("transformers")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -87,6 +87,26 @@ def test_maps_are_the_patches_without_the_class_token(tmp_path: Path) -> None:
     maps = encoder.maps(x)
     assert maps.shape == (2, 12, 2, 2)
     np.testing.assert_allclose(maps[1, :, 1, 0], tokens[1, 3], rtol=1e-5)
+
+
+def test_without_a_class_token_the_mean_over_the_patches_is_taken(tmp_path: Path) -> None:
+    files = encoder_files.EncoderFiles.open(str(make_siglip_vision(tmp_path / "siglip")), "vision")
+    encoder = ImageEncoder(files, precision="32")
+    x = torch.rand(2, 3, 16, 16)
+    with torch.inference_mode():
+        tokens = encoder._net(pixel_values=x).last_hidden_state
+    assert tokens.shape == (2, 4, 12)
+    np.testing.assert_allclose(encoder.vectors(x), tokens.sum(dim=1) / 4, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(encoder.maps(x)[1, :, 0, 1], tokens[1, 1], rtol=1e-5)
+
+
+def test_a_net_that_merges_its_patches_is_refused(tmp_path: Path) -> None:
+    encoder = make_swin(tmp_path / "swin")
+    said = dross("find", make_pictures(tmp_path / "pictures"), "--features", f"pretrained:{encoder}")
+    assert said.failed_with("gives 16 tokens for an image of 16 x 16 pixels")
+    files = encoder_files.EncoderFiles.open(str(encoder), "vision")
+    with pytest.raises(InputError, match="gives 16 tokens"):
+        ImageEncoder(files, precision="32").maps(torch.rand(1, 3, 16, 16))
 
 
 class TestTheCache:

@@ -72,8 +72,8 @@ class _Encoder:
 class ImageEncoder(_Encoder):
     """A net for images: ResNet, ViT, DINO, CLIP and what else transformers loads with such outputs.
 
-    A vector is the class token of the last layer, the mean over the last map of a convolutional net, or what
-    a net for images and texts projects images to.
+    A vector is the class token of the last layer, the mean over the patches' tokens where there is no other,
+    the mean over the last map of a convolutional net, or what a net for images and texts projects images to.
     """
 
     extra = "vision"
@@ -104,7 +104,13 @@ class ImageEncoder(_Encoder):
         return self._load("AutoModel").to(self.device).eval()
 
     def vectors(self, x: Tensor) -> NDArray[np.float32]:
-        """Encode a batch ``(b, 3, h, w)`` as ``(b, d)``."""
+        """Encode a batch ``(b, 3, h, w)`` as ``(b, d)``.
+
+        Raises
+        ------
+        InputError
+            The net has neither maps nor a token for each patch.
+        """
         with torch.inference_mode(), self._autocast():
             x = x.to(self.device)
             if hasattr(self._net, "get_image_features"):
@@ -112,20 +118,43 @@ class ImageEncoder(_Encoder):
                 found = out if isinstance(out, Tensor) else out.pooler_output
             else:
                 last = self._net(pixel_values=x).last_hidden_state
-                found = last.mean(dim=(2, 3)) if last.dim() == 4 else last[:, 0]
+                if last.dim() == 4:
+                    found = last.mean(dim=(2, 3))
+                else:
+                    high, wide = self._patches(x, last)
+                    found = last.mean(dim=1) if last.shape[1] == high * wide else last[:, 0]
         return np.asarray(found.float().cpu().numpy())
 
     def maps(self, x: Tensor) -> Tensor:
-        """Return the last layer's local descriptors ``(b, d, h, w)``: maps, or the tokens of patches."""
+        """Return the last layer's local descriptors ``(b, d, h, w)``: maps, or the tokens of patches.
+
+        Raises
+        ------
+        InputError
+            The net has neither.
+        """
         with torch.inference_mode(), self._autocast():
             net = getattr(self._net, "vision_model", self._net)
             last: Tensor = net(pixel_values=x.to(self.device)).last_hidden_state
         if last.dim() == 3:
-            config = getattr(self._net.config, "vision_config", self._net.config)
-            high, wide = x.shape[2] // config.patch_size, x.shape[3] // config.patch_size
+            high, wide = self._patches(x, last)
             tokens = last[:, last.shape[1] - high * wide :]  # before them the class token and registers
             last = tokens.transpose(1, 2).reshape(len(x), -1, high, wide)
         return last.float().cpu()
+
+    def _patches(self, x: Tensor, last: Tensor) -> tuple[int, int]:
+        """Return how many patches an image has in height and width, each with a token in ``last``."""
+        config = getattr(self._net.config, "vision_config", self._net.config)
+        side = getattr(config, "patch_size", None)
+        height, width = x.shape[2:]
+        if side is not None:
+            down, across = (side, side) if isinstance(side, int) else side
+            if last.shape[1] >= (height // down) * (width // across):
+                return height // down, width // across
+        raise InputError(
+            f"{self.files.folder} gives {last.shape[1]} tokens for an image of {width} x {height} pixels; "
+            "nets without a token for each patch are not taken."
+        )
 
 
 class TextEncoder(_Encoder):
