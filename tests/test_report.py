@@ -21,8 +21,11 @@ from PIL import Image
 
 from dross.report import render_report
 from dross.report.charts import Axis, histogram, training_curve
+from dross.report.page import _times
 from dross.report.pictures import HeatScale, overlay
+from dross.report.wording import shorten
 from dross.sources.base import Unreadable
+from dross.sources.video import VideoSource
 from report_factory import finding, image_findings, make_findings, scores_of, table_findings, text_findings
 
 VOID = {"meta", "link", "img", "br"}
@@ -320,6 +323,22 @@ def test_a_table_of_hostile_breadth_stays_under_5_mb() -> None:
     assert len(html.encode()) < 5_000_000
     assert html.count('scope="row" class="id"') == 100
     assert "2960 further columns are not shown" in html
+
+
+def test_videos_whose_shortened_names_are_equal_have_curves_of_their_own() -> None:
+    names = [f"{'camera' * 10}-{number}-{'morning' * 10}.mp4" for number in (1, 2)]
+    clips = VideoSource(
+        name="v",
+        ids=np.arange(50),
+        kind="video",
+        rows=np.zeros((50, 4, 16, 16), np.uint8),
+        videos=np.array([names[i // 25] for i in range(50)], dtype=object),
+        spans=np.array([[i % 25, i % 25 + 1] for i in range(50)], np.float64),
+        numbers=np.arange(50) % 25,
+    )
+    drawn = _times(make_findings(scores_of(50), [], kind="video", source=clips))["videos"]
+    assert [len(one.points.split()) for one in drawn] == [25, 25]
+    assert {one.name for one in drawn} == {shorten(names[0], 80, tail=40)}
 
 
 def test_long_texts_are_cut() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -151,10 +152,14 @@ def _times(findings: Findings) -> dict[str, Any]:
     if places is None:
         return {"videos": [], "videos_left_out": 0, "time_unit": ""}
     spans = np.column_stack([places["start"].to_numpy(), places["end"].to_numpy()])
-    names = [shorten(name, _MAX_NAME, tail=_MAX_NAME // 2) for name in places["video"].to_pylist()]
     drawn, left_out = timelines(
-        names, spans, findings.anomaly_scores, findings.labels == 1, findings.threshold
+        places["video"].to_pylist(),
+        spans,
+        findings.anomaly_scores,
+        findings.labels == 1,
+        findings.threshold,
     )
+    drawn = [replace(one, name=shorten(one.name, _MAX_NAME, tail=_MAX_NAME // 2)) for one in drawn]
     unit = "seconds" if findings.kind == "video" else "segments"
     return {"videos": drawn, "videos_left_out": left_out, "time_unit": unit}
 
