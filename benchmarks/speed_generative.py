@@ -38,13 +38,14 @@ class Side:
         self.module: Any = self.detector.module_.train()
         self.optimizers = self.detector._configure_optimizers()
         self.detector.share_trained_ = 0.999
-        self.rows = torch.from_numpy(rows)
+        self.rows, self.numbers = torch.from_numpy(rows), torch.arange(len(rows))
         self.steps = arguments.steps
         self.own(), self.plain()  # what is compiled at the first use
 
     def own(self) -> None:
         for _ in range(self.steps):
-            self.detector._training_step(self.detector._standardised(self.rows), self.optimizers)
+            x = self.detector._standardised(self.rows)
+            self.detector._training_step(x, self.numbers, self.optimizers)
 
     def plain(self) -> None:
         real = self.module.real(self.detector._standardised(self.rows))
