@@ -155,6 +155,16 @@ class TestScores:
             combined, detector.set_params(scoring="minmax_residual").anomaly_score(images())
         )
 
+    def test_weights_set_after_the_fit_count_as_those_set_before(self) -> None:
+        weights = {"combined": {"lambda_residual": 0.7}, "A": {"kappa": 9.0}}
+        for scoring, weight in weights.items():
+            before = fitted(scoring=scoring, **weight)
+            after = fitted(scoring=scoring).set_params(**weight)
+            scores = after.anomaly_score(images())
+            np.testing.assert_array_equal(scores, before.anomaly_scores_)
+            reloaded = JointEncoderGAN(**after.get_params()).set_state(*after.get_state())
+            np.testing.assert_array_equal(reloaded.anomaly_score(images()), scores)
+
     def test_the_fits_threshold_is_the_combined_scores(self) -> None:
         assert fitted().scoring == "combined"
 

@@ -90,7 +90,6 @@ class FAnoGAN(GenerativeDetector):
             self._side(input_shape),
             self.channels,
             self.latent_dim,
-            lambda_residual=self.lambda_residual,
             kappa=self.kappa,
         )
 

@@ -107,8 +107,6 @@ class JointEncoderGAN(GenerativeDetector):
             encoder_loss=self.encoder_loss,
             encoder_weight=self.encoder_weight,
             search_steps=0 if self.encoder else self.search_steps,
-            lambda_residual=self.lambda_residual,
-            kappa=self.kappa,
         )
 
     def _configure_optimizers(self) -> list[Optimizer]:

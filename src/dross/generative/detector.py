@@ -36,8 +36,8 @@ class GenerativeDetector(DeepDetector):
     ----------
     scoring : str
         "A", f-AnoGAN's; "residual" L_r, "minmax_residual" L_n, "origin_distance" L_o, or "combined", L_n and
-        L_o. Scores follow ``set_params(scoring=...)`` after a fit at once; the threshold and
-        ``anomaly_scores_`` stay those of the fit.
+        L_o. Scores follow ``set_params`` of this and of the two weights after a fit at once; the threshold
+        and ``anomaly_scores_`` stay those of the fit.
     lambda_residual : float in [0, 1], default 0.05
         Weight of L_n beside L_o in "combined", the paper's.
     kappa : float, default 1.0
@@ -143,7 +143,7 @@ class GenerativeDetector(DeepDetector):
     def _module_score(self, x: Tensor) -> Tensor:
         self._check_choice("scoring", *get_args(Scoring))
         module: Any = self.module_
-        scores: Tensor = module.score(x, self.scoring)
+        scores: Tensor = module.score(x, self.scoring, self.lambda_residual, self.kappa)
         return scores
 
     def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64]:

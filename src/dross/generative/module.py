@@ -29,9 +29,6 @@ class GenerativeModule(nn.Module, ABC):
     ----------
     side : int
         Of the images that the nets work on; rows are resized to it.
-    lambda_residual, kappa : float
-        Weights in the scores "combined" and "A".
-
 
     Attributes
     ----------
@@ -41,11 +38,9 @@ class GenerativeModule(nn.Module, ABC):
 
     sums: Tensor
 
-    def __init__(self, side: int, lambda_residual: float, kappa: float) -> None:
+    def __init__(self, side: int) -> None:
         super().__init__()
         self.side = side
-        self.lambda_residual = lambda_residual
-        self.kappa = kappa
         self.n_steps = 0
         self.register_buffer("sums", torch.zeros(len(TALLIED), 2))
 
@@ -83,8 +78,8 @@ class GenerativeModule(nn.Module, ABC):
             return match
         return functional.interpolate(match, tuple(x.shape[2:]), mode="bilinear", antialias=True)
 
-    def score(self, x: Tensor, scoring: Scoring) -> Tensor:
-        """Return the score of each row."""
+    def score(self, x: Tensor, scoring: Scoring, lambda_residual: float, kappa: float) -> Tensor:
+        """Return the score of each row; the last two weigh in "combined" and in "A"."""
         images = self.resized(x)
         z = self.code_of(images)
         if scoring == "origin_distance":
@@ -94,11 +89,11 @@ class GenerativeModule(nn.Module, ABC):
             return scores.residual(images, match)
         if scoring == "A":
             seen = self.features_of(images).float(), self.features_of(match).float()
-            return scores.discrimination(images, match, *seen, self.kappa)
+            return scores.discrimination(images, match, *seen, kappa)
         of_images = scores.min_max_residual(images, match)
         if scoring == "minmax_residual":
             return of_images
-        return self.lambda_residual * of_images + (1 - self.lambda_residual) * scores.origin_distance(z)
+        return lambda_residual * of_images + (1 - lambda_residual) * scores.origin_distance(z)
 
     def get_extra_state(self) -> Tensor:
         """Return what is no weight, for checkpoints and model files."""

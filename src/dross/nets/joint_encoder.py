@@ -41,8 +41,6 @@ class JointEncoderModule(GenerativeModule):
         Weight of that loss beside the critic's verdict.
     search_steps : int
         0 with an encoder; else steps of the search that takes its place.
-    lambda_residual, kappa : float
-        See `GenerativeModule`.
 
     Attributes
     ----------
@@ -62,10 +60,8 @@ class JointEncoderModule(GenerativeModule):
         encoder_loss: Literal["image", "latent"],
         encoder_weight: float,
         search_steps: int,
-        lambda_residual: float,
-        kappa: float,
     ) -> None:
-        super().__init__(side, lambda_residual, kappa)
+        super().__init__(side)
         widths = widths_of(side, channels)
         self.latent_dim = latent_dim
         self.encoder_loss = encoder_loss

@@ -91,8 +91,8 @@ class FAnoGANModule(GenerativeModule):
         Of the images, and of the nets at full size; see `residual_widths`.
     latent_dim : int
         Width of the code.
-    lambda_residual, kappa : float
-        See `GenerativeModule`; ``kappa`` weighs the critic's features in the encoder's loss, too.
+    kappa : float
+        Weight of the critic's features in the encoder's loss.
     """
 
     def __init__(
@@ -102,13 +102,13 @@ class FAnoGANModule(GenerativeModule):
         channels: int,
         latent_dim: int,
         *,
-        lambda_residual: float,
         kappa: float,
     ) -> None:
-        super().__init__(side, lambda_residual, kappa)
+        super().__init__(side)
         widths = residual_widths(side, channels)
         n_features = widths[0] * _SMALLEST**2
         self.latent_dim = latent_dim
+        self.kappa = kappa
         self.generator = _generator(latent_dim, n_colours, widths)
         self.critic = nn.Sequential(_reader(n_colours, widths), nn.Linear(n_features, 1))
         self.encoder = nn.Sequential(_reader(n_colours, widths), nn.Linear(n_features, latent_dim), nn.Tanh())
