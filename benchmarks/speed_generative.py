@@ -48,7 +48,7 @@ class Side:
             self.detector._training_step(x, self.numbers, self.optimizers)
 
     def plain(self) -> None:
-        real = self.module.real(self.detector._standardised(self.rows))
+        real = self.module.resized(self.detector._standardised(self.rows))
         for _ in range(self.steps):
             with torch.no_grad(), self.detector._autocast():
                 _, fake = self.module.drawn(len(real))

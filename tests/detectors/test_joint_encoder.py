@@ -117,7 +117,7 @@ class TestTraining:
         detector = fitted()
         module: Any = detector.module_
         module.zero_grad()
-        module.critic_loss(module.real(torch.randn(4, 1, 16, 16)), module.drawn(4)[1].detach()).backward()
+        module.critic_loss(module.resized(torch.randn(4, 1, 16, 16)), module.drawn(4)[1].detach()).backward()
         assert all(p.grad is None or not p.grad.any() for p in module.trained.parameters())
 
 
@@ -147,6 +147,18 @@ class TestScores:
         for scoring, values in expected.items():
             got = detector.set_params(scoring=scoring).anomaly_score(X)
             np.testing.assert_allclose(got, values, rtol=1e-3, atol=1e-5)
+
+    def test_while_a_size_fades_in_rows_are_faded_as_generated_images_are(self) -> None:
+        detector = fitted(scoring="residual")
+        module: Any = detector.module_
+        module.alpha = 0.25
+        x = detector._standardised(torch.from_numpy(images()))
+        coarse = x.view(-1, 1, 8, 2, 8, 2).mean(dim=(3, 5), keepdim=True).expand(-1, 1, 8, 2, 8, 2)
+        x = 0.25 * x + 0.75 * coarse.reshape(-1, 1, 16, 16)
+        with torch.no_grad():
+            match = module.averaged[0](module.averaged[1](x, 2, 0.25), 2, 0.25)
+        expected = (x - match).flatten(1).norm(dim=1)
+        np.testing.assert_allclose(detector.anomaly_score(images()), expected, rtol=1e-4)
 
     def test_lambda_weighs_the_residual(self) -> None:
         detector = fitted(lambda_residual=1.0)

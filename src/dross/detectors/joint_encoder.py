@@ -127,7 +127,7 @@ class JointEncoderGAN(GenerativeDetector):
         if module.grow_to(self.share_trained_):
             for optimizer in optimizers:  # moments of a smaller net say nothing of a larger one
                 optimizer.state.clear()
-        loss = self._adversarial_step(module.real(x), optimizers)
+        loss = self._adversarial_step(module.resized(x), optimizers)
         module.average()
         return loss
 

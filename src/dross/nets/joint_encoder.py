@@ -101,10 +101,6 @@ class JointEncoderModule(GenerativeModule):
         """Return noise at the length √k that the generator brings each code to."""
         return pixel_norm(noise)
 
-    def real(self, x: Tensor) -> Tensor:
-        """Return rows as images of the size grown to, faded as the generated ones are."""
-        return faded(self.resized(x), self.alpha)
-
     def drawn(self, n: int) -> tuple[Tensor, Tensor]:
         """Return ``n`` codes and their images."""
         z = self.prior(torch.randn(n, self.latent_dim, device=self.start.device))
@@ -157,10 +153,10 @@ class JointEncoderModule(GenerativeModule):
     # -------------------------------------------------------------- scoring
 
     def resized(self, x: Tensor) -> Tensor:
-        """Return rows as images of the size that the nets have grown to."""
+        """Return rows as images of the size that the nets have grown to, faded as generated ones are."""
         images = super().resized(x)
         times = images.shape[2] >> (self.level + 2)
-        return functional.avg_pool2d(images, times) if times > 1 else images
+        return faded(functional.avg_pool2d(images, times) if times > 1 else images, self.alpha)
 
     def generated(self, z: Tensor) -> Tensor:
         """Return images ``(b, c, s, s)`` of codes ``(b, k)``."""
