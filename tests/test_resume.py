@@ -354,7 +354,7 @@ def _shades() -> Any:
 
 
 _GENERATIVE: dict[str, Any] = {
-    "parameters": {"channels": 4, "latent_dim": 6, "batch_size": 8, "precision": "32"},
+    "parameters": {"channels": 4, "latent_dim": 6, "batch_size": 8, "precision": "32", "weight_decay": 0.01},
     "epochs": 4,
 }
 

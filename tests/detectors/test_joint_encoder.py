@@ -47,6 +47,20 @@ class TestGrowth:
         assert seen[8:13] == [(1, a, a == 0) for a in (0.0, 0.25, 0.5, 0.75, 1.0)]
         assert [place for place in seen if place[:2] == (3, 1.0)] == [(3, 1.0, False)] * 4
 
+    def test_decay_leaves_layers_that_are_yet_to_come_about_as_they_were(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lengths: list[float] = []
+        step = JointEncoderGAN._training_step
+
+        def watched(self: Any, x: Any, rows: Any, optimizers: Any) -> Any:
+            lengths.append(float(self.module_.critic.stages[1][0].weight.detach().norm()))
+            return step(self, x, rows, optimizers)
+
+        monkeypatch.setattr(JointEncoderGAN, "_training_step", watched)
+        fitted(weight_decay=0.1, lr=0.01, max_epochs=30)  # 90 steps, the last third of them at 16 × 16
+        assert lengths[59] == pytest.approx((1 - 0.1 * 0.01) ** 59 * lengths[0], rel=1e-4)
+
     def test_moments_begin_anew_with_each_size(self, monkeypatch: pytest.MonkeyPatch) -> None:
         steps: list[tuple[int, float]] = []
         step = JointEncoderGAN._training_step

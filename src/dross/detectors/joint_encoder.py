@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import AdamW, Optimizer
 
 from dross.generative.detector import GenerativeDetector
 from dross.generative.module import Scoring
@@ -55,7 +55,9 @@ class JointEncoderGAN(GenerativeDetector):
         64, the paper's last on CIFAR-10, and 1e-3, the progressive GAN's.
     lambda_residual, kappa, image_size
         See `GenerativeDetector`.
-    weight_decay, standardize, device, precision, verbose
+    weight_decay
+        Decoupled from the gradient (AdamW).
+    standardize, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state
         See `BaseDetector`.
@@ -112,7 +114,7 @@ class JointEncoderGAN(GenerativeDetector):
     def _configure_optimizers(self) -> list[Optimizer]:
         module: Any = self.module_
         return [
-            Adam(
+            AdamW(  # decay as a loss would wear down layers not yet grown: it is all of their gradient
                 [self._in_one_piece(part)],
                 lr=self.lr,
                 betas=(0.0, 0.99),
