@@ -70,6 +70,12 @@ def test_map_takes_few_codes_and_is_the_same_each_time() -> None:
         neighbour_map(X[:2])
 
 
+def test_map_takes_codes_of_one_number() -> None:
+    positions = neighbour_map(np.r_[X[:10, :1], 100 + X[:10, :1]])
+    assert positions.shape == (20, 2)
+    assert np.ptp(positions[:10], axis=0).max() < np.ptp(positions, axis=0).max()
+
+
 def test_codes_are_drawn_by_group(view: CodeView) -> None:
     one = axis()
     draw_codes(one, view)

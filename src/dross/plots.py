@@ -56,8 +56,10 @@ def neighbour_map(
         raise ParameterError(f"A map takes at least 3 codes, got {len(codes)}.")
     from sklearn.manifold import TSNE
 
-    tsne = TSNE(perplexity=min(perplexity, len(codes) / 3), init="pca", random_state=random_state)
-    return np.asarray(tsne.fit_transform(np.asarray(codes, np.float32)), np.float64)
+    codes = np.asarray(codes, np.float32)
+    init = "pca" if codes.shape[1] > 1 else "random"  # one column has one component, a map needs two
+    tsne = TSNE(perplexity=min(perplexity, len(codes) / 3), init=init, random_state=random_state)
+    return np.asarray(tsne.fit_transform(codes), np.float64)
 
 
 @dataclass(frozen=True)
