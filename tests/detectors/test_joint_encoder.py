@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 
 import dross
 from dross.detectors.joint_encoder import JointEncoderGAN
@@ -218,14 +219,46 @@ class TestScores:
         rebuilt = detector.module_.reconstruct(x)  # type: ignore[operator]
         np.testing.assert_allclose(heat, (x - rebuilt).abs().mean(dim=1).detach(), atol=1e-5)
 
-    def test_distances_of_cycles(self) -> None:
+    def test_distances_of_cycles_by_hand(self, monkeypatch: pytest.MonkeyPatch) -> None:
         detector = fitted()
-        d_image, d_code = detector.cycle_distances(9, seed=1)
-        assert d_image.shape == d_code.shape == (9,)
-        again = detector.cycle_distances(9, seed=1)
-        np.testing.assert_array_equal(d_image, again[0])
-        assert (d_image > 0).all()
-        assert (d_code > 0).all()
+        module: Any = detector.module_
+        noise = torch.randn(9, 6, generator=torch.Generator().manual_seed(1))
+        z = noise / noise.norm(dim=1, keepdim=True) * 6**0.5
+        with torch.no_grad():
+            made = module.averaged[0](z, 2, module.alpha)
+            codes = module.averaged[1](made, 2, module.alpha)
+            again = module.averaged[0](codes, 2, module.alpha)
+        expected = (made - again).abs().sum(dim=(1, 2, 3)) / 256, (z - codes).abs().sum(dim=1) / 6
+        sizes: list[int] = []
+        generated = module.generated
+        monkeypatch.setattr(module, "generated", lambda z: (sizes.append(len(z)), generated(z))[1])
+        monkeypatch.setattr(JointEncoderGAN, "_rows_at_once", lambda self: 4)
+        np.testing.assert_allclose(detector.cycle_distances(9, seed=1), torch.stack(expected), rtol=1e-4)
+        assert sizes == [4, 4, 4, 4, 1, 1]  # codes and, from the encoder's codes, their images again
+
+    def test_distances_of_cycles_compute_as_scores_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        detector = fitted(precision="bf16")
+        module: Any = detector.module_
+        is_bf16: list[bool] = []
+        code_of = module.code_of
+        monkeypatch.setattr(
+            module, "code_of", lambda x: (is_bf16.append(torch.is_autocast_enabled("cpu")), code_of(x))[1]
+        )
+        detector.cycle_distances(2)
+        assert is_bf16 == [True]
+
+    def test_distances_of_cycles_take_a_fit_and_an_image(self) -> None:
+        with pytest.raises(NotFittedError):
+            JointEncoderGAN().cycle_distances(9)
+        with pytest.raises(ParameterError, match="n is 0; distances are of at least one image"):
+            fitted(max_epochs=1).cycle_distances(0)
+
+    @pytest.mark.parametrize("parameters", [{"image_size": 64}, {"image_size": 8}, {"channels": 64}])
+    def test_as_many_rows_at_once_as_the_nets_layers_allow(self, parameters: Any) -> None:
+        detector = JointEncoderGAN(**{**SMALL, "max_epochs": 1, **parameters}).fit(images(8, side=40))
+        widest = max(40 * 40, detector.channels * int(detector.module_.side) ** 2)  # type: ignore[arg-type]
+        rows = detector._rows_at_once()
+        assert rows * widest <= 2**22 < (rows + 1) * widest
 
 
 class TestNotes:

@@ -73,16 +73,11 @@ class FAnoGAN(GenerativeDetector):
     ((20, 8), (2, 1, 8, 8))
     """
 
-    channels: int = 64
     latent_dim: int = 128
     n_critic: int = 5
     scoring: Scoring = "A"
     max_epochs: int | None = 14
     lr: float = 1e-4
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        self._check_number("channels", int, 1)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         return FAnoGANModule(

@@ -88,7 +88,6 @@ class JointEncoderGAN(GenerativeDetector):
     encoder_weight: float = 1.0
     search_steps: int = 500
     scoring: Scoring = "combined"
-    channels: int = 64
     latent_dim: int = 512
     max_epochs: int | None = 32
 
@@ -97,8 +96,7 @@ class JointEncoderGAN(GenerativeDetector):
         self._check_choice("encoder", "joint", None)
         self._check_choice("encoder_loss", "image", "latent")
         self._check_number("encoder_weight", float, 0)
-        for name in ("search_steps", "channels"):
-            self._check_number(name, int, 1)
+        self._check_number("search_steps", int, 1)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         return JointEncoderModule(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
-from dross.base import Rows
+from dross.base import Rows, batches
 from dross.deep import DeepDetector
 from dross.errors import ParameterError
 from dross.generative.module import Scoring
@@ -21,6 +21,7 @@ __all__ = ["GenerativeDetector"]
 
 _SIDES = (8, 64)
 _LOOK_EVERY = 8
+_VALUES_AT_ONCE = 2**22  # of the nets' widest layer: 64 images of 32×32 with 64 channels
 _COLLAPSED = 0.05  # of the real images' spread
 
 
@@ -45,6 +46,8 @@ class GenerativeDetector(DeepDetector):
     image_size : int or None, default None
         Side that images are resized to, a power of two from 8; None takes the one nearest to the shorter
         side, at most 64.
+    channels : int
+        Of the nets at full size.
     latent_dim : int
         Width of the codes.
     n_critic : int
@@ -58,6 +61,7 @@ class GenerativeDetector(DeepDetector):
     lambda_residual: float = 0.05
     kappa: float = 1.0
     image_size: int | None = None
+    channels: int = 64
     latent_dim: int = 128
     n_critic: int = 1
     batch_size: int = 64
@@ -67,15 +71,25 @@ class GenerativeDetector(DeepDetector):
 
         Means over values instead of sums, so that sizes compare.
         """
-        module: Any = self.module_
+        module = self._latent_module()
+        if n < 1:
+            raise ParameterError(f"n is {n}; distances are of at least one image.")
         noise = torch.randn(n, self.latent_dim, generator=torch.Generator().manual_seed(seed))
-        with torch.inference_mode():
-            z = module.prior(noise.to(self.device_))
-            images = module.generated(z)
-            codes = module.code_of(images)
-            d_image = (images - module.generated(codes)).abs().flatten(1).mean(dim=1)
-            d_code = (z - codes).abs().mean(dim=1)
-        return d_image.double().cpu().numpy(), d_code.double().cpu().numpy()
+        parts = []
+        with torch.inference_mode(), self._autocast(scoring=True):
+            for part in batches(n, self._rows_at_once()):
+                z = module.prior(noise[part].to(self.device_))
+                images = module.generated(z)
+                codes = module.code_of(images)
+                d_image = (images - module.generated(codes)).abs().flatten(1).mean(dim=1)
+                parts.append(torch.stack([d_image, (z - codes).abs().mean(dim=1)]))
+        d_images, d_codes = torch.cat(parts, dim=1).double().cpu().numpy()
+        return d_images, d_codes
+
+    def _rows_at_once(self) -> int:
+        side: int = self.module_.side  # type: ignore[assignment]
+        n_values: int = max(math.prod(self.input_shape_), self.channels * side**2)
+        return max(1, _VALUES_AT_ONCE // n_values)
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -84,8 +98,8 @@ class GenerativeDetector(DeepDetector):
         if self.lambda_residual > 1:
             raise ParameterError(f"lambda_residual is {self.lambda_residual}; it must be in [0, 1].")
         self._check_number("kappa", float, 0)
-        self._check_number("latent_dim", int, 1)
-        self._check_number("n_critic", int, 1)
+        for name in ("channels", "latent_dim", "n_critic"):
+            self._check_number(name, int, 1)
         size = self.image_size
         if size is not None and (not isinstance(size, int) or size < _SIDES[0] or size & (size - 1)):
             raise ParameterError(f"image_size must be a power of two from {_SIDES[0]}, got {size!r}.")
