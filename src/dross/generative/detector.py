@@ -94,9 +94,7 @@ class GenerativeDetector(DeepDetector):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         self._check_choice("scoring", *get_args(Scoring))
-        self._check_number("lambda_residual", float, 0)
-        if self.lambda_residual > 1:
-            raise ParameterError(f"lambda_residual is {self.lambda_residual}; it must be in [0, 1].")
+        self._check_number("lambda_residual", float, 0, 1)
         self._check_number("kappa", float, 0)
         for name in ("channels", "latent_dim", "n_critic"):
             self._check_number(name, int, 1)

@@ -23,7 +23,7 @@ TALLIED = ("generator_loss", "encoder_loss", "code_norm", "real_spread", "genera
 class GenerativeModule(nn.Module, ABC):
     """Base of the modules: what is common to score with a generator and a code.
 
-    A subclass writes `generated`, `code_of` and `features_of`, all for images of side ``side``.
+    A subclass has a ``critic``, and writes the abstract methods, all for images of side ``side``.
 
     Parameters
     ----------
@@ -43,6 +43,18 @@ class GenerativeModule(nn.Module, ABC):
         self.side = side
         self.n_steps = 0
         self.register_buffer("sums", torch.zeros(len(TALLIED), 2))
+
+    @abstractmethod
+    def drawn(self, n: int) -> tuple[Tensor, Tensor]:
+        """Return ``n`` random codes ``(n, k)`` and their images, as training draws them."""
+
+    @abstractmethod
+    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return what the critic lessens, a scalar."""
+
+    @abstractmethod
+    def generator_loss(self, n: int) -> Tensor:
+        """Return what the generator lessens, on ``n`` new images, a scalar."""
 
     @abstractmethod
     def generated(self, z: Tensor) -> Tensor:
