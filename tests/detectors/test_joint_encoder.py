@@ -122,18 +122,40 @@ class TestTraining:
         for mean, old, new in zip(module.averaged.parameters(), before, now, strict=True):
             assert torch.allclose(mean, 0.9 * old + 0.1 * new, atol=1e-6)
         module.n_steps = 10**6
+        before = [p.clone() for p in module.averaged.parameters()]
         module.average()  # a thousandth at least
+        for mean, old, new in zip(module.averaged.parameters(), before, now, strict=True):
+            assert torch.allclose(mean, 0.999 * old + 0.001 * new, atol=1e-6)
 
     def test_history(self) -> None:
         names = {"loss", "epoch", "generator_loss", "encoder_loss", "code_norm", "real_spread"}
         assert names < set(fitted().history_[0])
 
-    def test_real_images_never_reach_the_encoder(self) -> None:
-        detector = fitted()
-        module: Any = detector.module_
-        module.zero_grad()
-        module.critic_loss(module.resized(torch.randn(4, 1, 16, 16)), module.drawn(4)[1].detach()).backward()
-        assert all(p.grad is None or not p.grad.any() for p in module.trained.parameters())
+    def test_the_encoder_learns_from_drawn_images_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        made: list[Any] = []
+        read: list[bool] = []
+        drawn, step = JointEncoderModule.drawn, JointEncoderGAN._training_step
+
+        def drawing(self: Any, n: int) -> Any:
+            made.append(drawn(self, n)[1])
+            return torch.zeros(0), made[-1]
+
+        def watched(self: Any, x: Any, rows: Any, optimizers: Any) -> Any:
+            encoder = self.module_.trained[1]
+
+            def record(_: Any, inputs: Any) -> None:
+                if torch.is_grad_enabled():
+                    read.append(any(inputs[0] is image for image in made))
+
+            hook = encoder.register_forward_pre_hook(record)
+            loss = step(self, x, rows, optimizers)
+            hook.remove()
+            return loss
+
+        monkeypatch.setattr(JointEncoderModule, "drawn", drawing)
+        monkeypatch.setattr(JointEncoderGAN, "_training_step", watched)
+        fitted()
+        assert read == [True] * 9
 
 
 class TestScores:
@@ -192,8 +214,22 @@ class TestScores:
             reloaded = JointEncoderGAN(**after.get_params()).set_state(*after.get_state())
             np.testing.assert_array_equal(reloaded.anomaly_score(images()), scores)
 
-    def test_the_fits_threshold_is_the_combined_scores(self) -> None:
-        assert fitted().scoring == "combined"
+    @pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan"), "1"])
+    def test_lambda_is_a_share(self, weight: Any) -> None:
+        with pytest.raises(
+            ParameterError, match="lambda_residual of JointEncoderGAN must be a number from 0"
+        ):
+            fitted(lambda_residual=weight)
+
+    def test_the_fit_scores_by_the_combined_score(self) -> None:
+        x = images()
+        detector = fitted()
+        scores = {
+            s: detector.set_params(scoring=s).anomaly_score(x) for s in ("minmax_residual", "origin_distance")
+        }
+        expected = 0.05 * scores["minmax_residual"] + 0.95 * scores["origin_distance"]
+        np.testing.assert_allclose(detector.anomaly_scores_, expected, rtol=1e-5)
+        assert -detector.offset_ >= np.median(expected)
 
     def test_without_an_encoder_codes_are_searched(self) -> None:
         detector = fitted(encoder=None, search_steps=40, image_size=8, scoring="residual")
