@@ -98,3 +98,13 @@ def test_a_row_of_any_size_takes_part() -> None:
     detector = FAnoGAN(**SMALL).fit(images(c=3, side=20))
     assert detector.notes_ == ["20 × 20 images are resized to 16 × 16"]
     assert detector.explain(images(2, c=3, side=20)).shape == (2, 20, 20)
+
+
+@pytest.mark.parametrize(
+    ("n_critic", "epochs", "expected"),
+    [(5, 3, "the generator was never taught"), (1, 1, "the encoder was never taught"), (1, 2, None)],
+)
+def test_a_part_that_is_never_taught_is_noted(n_critic: int, epochs: int, expected: str | None) -> None:
+    detector = FAnoGAN(**{**SMALL, "n_critic": n_critic, "max_epochs": epochs}).fit(images(8))  # a batch each
+    assert len(detector.notes_) == (expected is not None)
+    assert expected is None or expected in detector.notes_[0]

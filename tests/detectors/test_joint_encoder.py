@@ -300,10 +300,14 @@ class TestScores:
 class TestNotes:
     def test_other_sizes_are_noted(self) -> None:
         X = images(side=20)
-        assert JointEncoderGAN(**SMALL, max_epochs=1).fit(X).notes_ == [
+        assert JointEncoderGAN(**SMALL, max_epochs=4).fit(X).notes_ == [
             "20 × 20 images are resized to 16 × 16"
         ]
-        assert fitted().notes_ == []
+        assert fitted(max_epochs=4).notes_ == []
+
+    def test_too_few_steps_to_grow_by_are_noted(self) -> None:
+        (note,) = fitted(max_epochs=3).notes_
+        assert "9 steps for 3 sizes to grow through" in note
 
     def test_and_told_by_find(self) -> None:
         parameters = {key: SMALL[key] for key in ("channels", "latent_dim", "batch_size")}

@@ -112,5 +112,11 @@ class FAnoGAN(GenerativeDetector):
         module.requires_grad_(True)
         return loss
 
+    def _shortage(self) -> str:
+        if int(self.module_.n_steps) < self.n_critic:  # type: ignore[arg-type]
+            return "the generator was never taught"
+        is_taught = any("encoder_loss" in entry for entry in self.history_)
+        return "" if is_taught else "the encoder was never taught"
+
     def _stage(self) -> str:
         return f" of the {'GAN' if self.share_trained_ < 0.5 else 'encoder'}"

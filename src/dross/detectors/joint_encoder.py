@@ -11,8 +11,11 @@ from torch.optim import AdamW, Optimizer
 from dross.generative.detector import GenerativeDetector
 from dross.generative.module import Scoring
 from dross.nets.joint_encoder import JointEncoderModule
+from dross.nets.progressive_gan import n_levels
 
 __all__ = ["JointEncoderGAN"]
+
+_FEW_STEPS = 4  # two while a size fades in, and two after
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -130,6 +133,13 @@ class JointEncoderGAN(GenerativeDetector):
         loss = self._adversarial_step(module.resized(x), optimizers)
         module.average()
         return loss
+
+    def _shortage(self) -> str:
+        module: Any = self.module_
+        n_sizes = n_levels(module.side)
+        if module.n_steps >= _FEW_STEPS * n_sizes:
+            return ""
+        return f"{module.n_steps} steps for {n_sizes} sizes to grow through"
 
     def _stage(self) -> str:
         side = 4 << int(self.module_.level)  # type: ignore[arg-type]

@@ -125,6 +125,18 @@ class GenerativeDetector(DeepDetector):
         half = np.where(half > np.finfo(np.float32).tiny, half, 1.0)
         return (low / 2 + high / 2).astype(np.float32), (1 / half).astype(np.float32)
 
+    def _train(self, X: Rows) -> None:
+        n_notes = len(self.notes_)
+        super()._train(X)
+        shortage = self._shortage()
+        if shortage and len(self.notes_) == n_notes:  # a training that went wrong is short for another reason
+            advice = "more epochs or smaller batches make more steps"
+            self.notes_.append(f"There are too few rows for so short a training: {shortage}; {advice}")
+
+    def _shortage(self) -> str:
+        """Return which part of the training had too few steps to be of use, or ""."""
+        return ""
+
     def _adversarial_step(self, real: Tensor, optimizers: list[Optimizer]) -> Tensor:
         """Teach the critic, and in every ``n_critic``-th step the generator; return the critic's loss."""
         module: Any = self.module_
