@@ -16,10 +16,8 @@ import argparse
 import json
 import math
 import os
-import re
 import subprocess
 import sys
-from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
@@ -28,6 +26,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from common import write
+from dross.bench import machine
 from dross.bench.datasets import DATASETS, data_root
 from dross.bench.experiments import plan
 from dross.clustering.distance_profiles import squared_distances, unit_rows
@@ -108,7 +107,7 @@ def measure(n: int) -> dict[str, Any]:
     values = {
         "seconds": round(perf_counter() - wall, 2),
         "processor_seconds": round(process_time() - cpu, 2),
-        "peak_mib": round(peak_mib()),
+        "peak_mib": round(machine.peak_memory()),
         "clusters": clustering.n_clusters_,
         "assigned": round(float((clustering.labels_ >= 0).mean()), 4),
     }
@@ -118,11 +117,6 @@ def measure(n: int) -> dict[str, Any]:
         values["plain_processor_seconds"] = round(process_time() - cpu, 2)
         values["same_labels"] = bool((labels == clustering.labels_).all())
     return values
-
-
-def peak_mib() -> float:
-    """Return the most memory this process has had in use (Linux)."""
-    return int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 
 def choices(name: str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from common import write
+from dross.bench import machine
 
 SEED = 0
 COLUMNS = 30
@@ -44,12 +44,6 @@ def make_csv(path: Path, n: int) -> None:
             pacsv.write_csv(table, file, pacsv.WriteOptions(include_header=start == 0))
 
 
-def peak_mib() -> float:
-    """Return the most memory this process has had in use (Linux; `resource` would count its parent's too)."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
-
-
 def measure_find(path: Path) -> dict[str, Any]:
     """Run the main job in this process and return what it took."""
     with tempfile.TemporaryDirectory() as folder:
@@ -58,13 +52,13 @@ def measure_find(path: Path) -> dict[str, Any]:
         start = path.parent / "start.csv"
         make_csv(start, 200)
         dross.find(start).save(Path(folder) / "start")  # imports all that a run imports
-        before, wall, cpu = peak_mib(), perf_counter(), process_time()
+        before, wall, cpu = machine.peak_memory(), perf_counter(), process_time()
         findings = dross.find(path)
         findings.save(Path(folder) / "out")
         return {
             "seconds": round(perf_counter() - wall, 2),
             "processor_seconds": round(process_time() - cpu, 2),
-            "peak_mib_beyond_imports": round(peak_mib() - before, 1),
+            "peak_mib_beyond_imports": round(machine.peak_memory() - before, 1),
             "detector": findings.detector,
             "flagged": int(findings.labels.sum()),
             "stages": findings.summary["seconds"],

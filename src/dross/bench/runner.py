@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import platform
-import resource
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -15,7 +12,6 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from itertools import groupby, takewhile
 from multiprocessing import get_context
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -23,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
+from dross.bench import machine
 from dross.bench.datasets import DATASETS, Data, data_root
 from dross.bench.experiments import Answers, NotPresentError, Task, plan
 from dross.bench.judge import judge
@@ -96,7 +93,7 @@ def run_cell(cell: Cell, device: str = "auto") -> Record:
 
 def _measured(cell: Cell, device: str) -> Record:
     task, answers, sentence, note = _here.drawn(cell)
-    _reset_peak_memory()
+    machine.reset_peak_memory()
     fitted = _here.fitted(cell, device)
     outcome = cell.method.score(fitted, task)
     share = answers.flagged_share or float(answers.is_anomaly.mean())
@@ -107,7 +104,7 @@ def _measured(cell: Cell, device: str) -> Record:
         "n_scored": len(task.scored),
         "values": judge(outcome.scores, answers.is_anomaly, share),
         "seconds": round(outcome.seconds, 3),
-        "peak_memory_mib": _peak_memory(),
+        "peak_memory_mib": machine.peak_memory(),
         "scores_sha256": _digest(outcome.scores),
         **_pictures(outcome, answers),
         **_codes(cell, fitted, task, answers),
@@ -233,9 +230,9 @@ def _identity(cell: Cell, device: str) -> Record:
         "seed": cell.seed,
         "budget": cell.budget,
         "versions": versions(),
-        "commit": _commit(),
+        "commit": machine.commit(),
         "data_copy": data_copy(cell.data),
-        "hardware": _hardware(cell.method.trains and _uses_gpu(device)),
+        "hardware": machine.hardware(cell.method.trains and _uses_gpu(device)),
         "when": time.strftime("%Y-%m-%d"),
     }
 
@@ -283,52 +280,6 @@ def _short(value: float) -> float:
 
 def _digest(scores: NDArray[np.float64]) -> str:
     return hashlib.sha256(scores.tobytes()).hexdigest()[:16]
-
-
-def _reset_peak_memory() -> None:
-    """Have Linux count the peak anew, so that it is the cell's and not that of all before it."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:  # elsewhere the peak is that of the process
-        return
-
-
-def _peak_memory() -> int:
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(ln for ln in status.read_text(encoding="ascii").splitlines() if ln.startswith("VmHWM"))
-        return int(line.split()[1]) // 1024
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) // 1024
-
-
-@cache
-def _commit() -> str:
-    """Return the commit of the code, with a plus sign if it was changed since; "" outside a clone."""
-
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", *words], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip()
-
-    return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain", "."))
-
-
-@cache
-def _hardware(uses_gpu: bool) -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    names = (
-        [ln for ln in cpuinfo.read_text().splitlines() if ln.startswith("model name")]
-        if cpuinfo.exists()
-        else []
-    )
-    name = names[0].partition(":")[2].strip() if names else platform.processor()
-    cores = f"{os.cpu_count()} cores of {name}"
-    if not uses_gpu:
-        return cores
-    import torch
-
-    return f"{torch.cuda.get_device_name()}; {cores}"
 
 
 @cache
