@@ -19,7 +19,7 @@ from torch.optim import Adam, Optimizer
 from dross.base import BaseDetector, Rows, batches
 from dross.errors import ParameterError
 from dross.features.base import State
-from dross.tensors import in_one_piece, resolve_device, threads, to_tensor
+from dross.tensors import has_bf16, in_one_piece, resolve_device, threads, to_tensor
 from dross.training import Training
 
 __all__ = ["DeepDetector", "ScoringModule"]
@@ -96,6 +96,8 @@ class DeepDetector(BaseDetector):
 
     keeps_good_state: ClassVar[bool] = False
     """Whether a training that goes wrong ends with the weights of its last good epoch, not with an error."""
+    to_unit_range: ClassVar[bool] = False
+    """Whether ``standardize`` brings columns and channels to [0, 1], not to mean 0 and deviation 1."""
 
     max_epochs: int | None = None
     batch_size: int = 256
@@ -252,13 +254,15 @@ class DeepDetector(BaseDetector):
         self.converged_ = run.is_over
 
     def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return mean and 1/deviation per column or channel, from one pass in float64.
+        """Return mean and 1/deviation per column or channel, from one pass in float64, or `_spanning`.
 
         Sums are taken about the median: it is within a deviation of the mean, so nothing cancels.
         """
         n_units, n_each = self.input_shape_[0], math.prod(self.input_shape_[1:])
         if not self.standardize:
             return np.zeros(n_units, np.float32), np.ones(n_units, np.float32)
+        if self.to_unit_range:
+            return self._spanning(X)
         middle = self._narrow(self.reference_[None].astype(X.dtype)).reshape(n_units, n_each).mean(axis=1)
         total, squares = np.zeros(n_units), np.zeros(n_units)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -320,15 +324,12 @@ class DeepDetector(BaseDetector):
         return nullcontext()
 
     def _bf16_pays(self) -> bool:
-        if len(self.input_shape_) != 3:
-            return False
-        if self.device_ == "cuda":
-            return torch.cuda.get_device_capability()[0] >= 8
-        return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+        return len(self.input_shape_) == 3 and has_bf16(self.device_)
 
     # ---------------------------------------------------------------- score
 
     def _score(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        self._check_parameters()  # set after the fit, maybe
         return self._map_batches(x, self._module_score)
 
     def _module_score(self, x: Tensor) -> Tensor:

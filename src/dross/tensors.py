@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dross.base import Rows
 from dross.errors import ParameterError
 
-__all__ = ["in_one_piece", "resolve_device", "row_taker", "threads", "to_tensor"]
+__all__ = ["has_bf16", "in_one_piece", "resolve_device", "row_taker", "threads", "to_tensor"]
 
 _IN_MEMORY_BYTES = 2**31
 
@@ -56,6 +56,13 @@ def resolve_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device
+
+
+def has_bf16(device: str) -> bool:
+    """Return whether the hardware multiplies bf16 natively: AMX, or a GPU of compute capability 8."""
+    if device == "cuda":
+        return torch.cuda.get_device_capability()[0] >= 8
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def in_one_piece(parameters: list[nn.Parameter], *, channels_last: bool) -> nn.Parameter:

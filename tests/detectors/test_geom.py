@@ -7,7 +7,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from dross.detectors import geom
 from dross.detectors.geom import GEOM
 from dross.errors import ParameterError
 from dross.pretext.transformations import Geometric
@@ -52,7 +51,7 @@ def test_simple_score_after_a_fit(detector: GEOM) -> None:
 
 
 def test_distributions_do_not_hang_on_batches(detector: GEOM, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(geom, "_ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(GEOM, "_rows_at_once", lambda self: 4)
     parameters = detector.get_params()
     again = GEOM(**parameters).fit(images())
     torch.testing.assert_close(again.module_.alpha, detector.module_.alpha, rtol=1e-3, atol=1e-3)

@@ -162,5 +162,4 @@ class AELFR(DeepDetector):
         return self._map_batches(X, lambda x: module.squared_error(x, scoring).sum(dim=1))
 
     def _checked_scoring(self) -> Variant:
-        self._check_choice("scoring", "A", "B")  # set after the fit, maybe
         return self.scoring

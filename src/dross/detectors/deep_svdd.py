@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dross.base import Rows, sample_rows
@@ -111,6 +110,8 @@ class DeepSVDD(DeepDetector):
     7
     """
 
+    to_unit_range: ClassVar[bool] = True  # about their mean, ordinary rows would have codes of zeros
+
     hidden_sizes: tuple[int, ...] | None = None
     latent_dim: int = 32
     weight_decay: float = 1e-6
@@ -128,10 +129,6 @@ class DeepSVDD(DeepDetector):
             channels = (8, 4) if input_shape[0] == 1 else (32, 64, 128)
             encoder = conv_encoder(input_shape, self.hidden_sizes or channels, self.latent_dim)
         return DeepSVDDModule(encoder, self.latent_dim)
-
-    def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Let columns and channels span [0, 1]: about their mean, ordinary rows would have codes of zeros."""
-        return self._spanning(X) if self.standardize else super()._standardisation(X)
 
     def _train(self, X: Rows) -> None:
         module: Any = self.module_.train()  # batch norm as in the first steps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,8 @@ class DUAD(DeepDetector):
     (7, False)
     """
 
+    to_unit_range: ClassVar[bool] = True  # an angle is one seen from the least values
+
     p0: float = 0.35
     p: float = 0.3
     r: int = 5
@@ -127,10 +129,6 @@ class DUAD(DeepDetector):
                 nn.Sequential(decoder, nn.Unflatten(1, input_shape)),
             )
         return DUADModule(encoder, decoder, self.loss)
-
-    def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Let columns and channels span [0, 1]: an angle is one seen from the least values."""
-        return self._spanning(X) if self.standardize else super()._standardisation(X)
 
     def _rows_per_step(self, n_rows: int) -> int:
         return min(self.batch_size, max(_SMALLEST_BATCH, n_rows // _STEPS_PER_EPOCH), n_rows)

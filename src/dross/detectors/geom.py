@@ -18,7 +18,6 @@ from dross.scoring import dirichlet, fit_dirichlet, floored_log_softmax, right_s
 __all__ = ["GEOM", "GEOMModule"]
 
 _FITTED_ROWS = 10_000  # images that the Dirichlet distributions are fitted on, at most
-_ROWS_AT_ONCE = 64  # whose (k, k) softmaxes are held
 
 
 class GEOMModule(TransformationClassifier):
@@ -122,13 +121,12 @@ class GEOM(TransformationDetector):
         k = len(module.transformations)
         sums = np.zeros((2, k, k))
         rows = sample_rows(len(X), _FITTED_ROWS, self.seed_)
-        for part in batches(len(rows), _ROWS_AT_ONCE):
-            log_p = self._map_batches(np.asarray(X[rows[part]]), module.log_softmaxes)
+        for part in batches(len(rows), self._rows_at_once()):
+            log_p = self._map_rows(X, rows[part], module.log_softmaxes)
             sums += np.exp(log_p).sum(axis=0), log_p.sum(axis=0)
         module.place_dirichlet(*torch.from_numpy(sums / len(rows)).to(self.device_))
 
     def _module_score(self, x: Tensor) -> Tensor:
-        self._check_choice("scoring", "dirichlet", "softmax")  # set after the fit, maybe
         module: Any = self.module_
         scores: Tensor = module.score(x, self.scoring)
         return scores

@@ -142,7 +142,6 @@ class GTLFR(TransformationDetector):
         return GTLFRModule(net, transformations, layers)
 
     def _module_score(self, x: Tensor) -> Tensor:
-        self._check_choice("scoring", "A", "B")  # set after the fit, maybe
         module: Any = self.module_
         scores: Tensor = module.score(x, self.scoring)
         return scores

@@ -86,6 +86,7 @@ class ISIF(DeepDetector):
     """
 
     input_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
+    to_unit_range: ClassVar[bool] = True  # views are made there
 
     n_neighbors: int = 5
     scoring: Literal["cosine", "euclidean"] = "cosine"
@@ -122,10 +123,6 @@ class ISIF(DeepDetector):
         n_known = min(self.n_training_rows_, self.max_samples)
         return ISIFModule(net, views, self.temperature, n_known, self.latent_dim)
 
-    def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Let channels span [0, 1], where views are made."""
-        return self._spanning(X) if self.standardize else super()._standardisation(X)
-
     def _configure_optimizers(self) -> list[Optimizer]:
         weights = self._in_one_piece(self.module_)
         return [SGD([weights], lr=self.lr, momentum=_MOMENTUM, weight_decay=self.weight_decay, fused=True)]
@@ -152,7 +149,6 @@ class ISIF(DeepDetector):
         return scores
 
     def _distance(self, x: Tensor, k: int) -> Tensor:
-        self._check_choice("scoring", "cosine", "euclidean")  # set after the fit, maybe
         module: Any = self.module_
         distance: Tensor = module.score(x, k, self.scoring)
         return distance

@@ -76,7 +76,6 @@ class Jigsaw(TransformationDetector):
         return PatchShuffles(side, patch_orders(self.grid, self.n_orders))
 
     def _module_score(self, x: Tensor) -> Tensor:
-        self._check_choice("scoring", "max", "softmax")  # set after the fit, maybe
         module: Any = self.module_
         logits = module.logits(x)
         return right_softmax(logits) if self.scoring == "softmax" else max_softmax(logits).mean(dim=1)

@@ -76,7 +76,6 @@ class RotNet(TransformationDetector):
         return Rotations(side)
 
     def _module_score(self, x: Tensor) -> Tensor:
-        self._check_parameters()  # set after the fit, maybe
         module: Any = self.module_
         eps = self.eps * self._inverse_scale  # in deviations, as the net sees pixels
 

@@ -245,7 +245,6 @@ class SubClusterClassifier(DeepDetector):
         return self._descend(optimizers[0], lambda: module.loss(x, labels))
 
     def _module_score(self, x: Tensor) -> Tensor:
-        self._check_parameters()  # set after the fit, maybe
         module: Any = self.module_
         eps = self.eps * self._inverse_scale  # in deviations, as the net sees values
         scores: Tensor = module.score(x, self.scoring, self.temperature, eps)

@@ -17,7 +17,7 @@ from dross.errors import InputError
 from dross.features.encoder_files import EncoderFiles, need
 from dross.features.image_preparation import ImagePreparation
 from dross.features.sentence_modules import check_modules
-from dross.tensors import resolve_device
+from dross.tensors import has_bf16, resolve_device
 
 __all__ = ["ImageEncoder", "TextEncoder"]
 
@@ -34,12 +34,7 @@ class _Encoder:
     def __init__(self, files: EncoderFiles, *, device: str = "auto", precision: str = "auto") -> None:
         self.files = files
         self.device = resolve_device(device)
-        has_bf16 = (
-            torch.cuda.get_device_capability()[0] >= 8
-            if self.device == "cuda"
-            else bool(torch.cpu.get_capabilities().get("amx_bf16", False))
-        )
-        self.is_bf16 = precision == "bf16" or (precision == "auto" and has_bf16)
+        self.is_bf16 = precision == "bf16" or (precision == "auto" and has_bf16(self.device))
 
     @property
     def fingerprint(self) -> str:

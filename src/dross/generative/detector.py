@@ -165,7 +165,6 @@ class GenerativeDetector(DeepDetector):
         return ""
 
     def _module_score(self, x: Tensor) -> Tensor:
-        self._check_choice("scoring", *get_args(Scoring))
         module: Any = self.module_
         scores: Tensor = module.score(x, self.scoring, self.lambda_residual, self.kappa)
         return scores
