@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dross.errors import InputError
-from dross.sources import images
+from dross.sources import images, spool
 from dross.sources.archives import WalkLog, walk
 from dross.sources.base import ReadOptions, RowSource
 from dross.sources.decoding import decode
@@ -463,7 +463,7 @@ def test_the_cache_leaves_no_file(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_an_input_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images.tempfile, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "wb"))
+    monkeypatch.setattr(spool.tempfile, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "wb"))
     with pytest.raises(InputError, match="No space left"):
         open_folder(tmp_path, {"a.png": encode(plain(0))})
 

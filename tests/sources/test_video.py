@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
 from pathlib import Path
 from unittest import mock
@@ -13,7 +14,7 @@ import pytest
 import dross as library
 from command_line import dross
 from dross.errors import InputError
-from dross.sources import open_source, video
+from dross.sources import open_source, spool, video
 from dross.sources.base import ReadOptions
 from video_files import make_video
 
@@ -80,6 +81,23 @@ def test_damaged_files_are_listed_and_what_can_be_read_of_them_is_kept(tmp_path:
     counts = dict(zip(*np.unique(source.videos.astype(str), return_counts=True), strict=True))
     assert counts["whole.mkv"] == 10
     assert 0 < counts["cut.mkv"] < 10
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_no_damaged_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_video(tmp_path / "good.mp4", n_frames=48)
+    monkeypatch.setattr(spool.tempfile, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "wb"))
+    with pytest.raises(InputError, match=r"cannot be kept in .*: No space left"):
+        open_source(path)
+
+
+def test_pictures_and_sound_in_the_same_container_are_no_video(tmp_path: Path) -> None:
+    make_video(tmp_path / "good.mp4", n_frames=48)
+    (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(200))
+    (tmp_path / "song.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(200))
+    source = open_source(tmp_path)
+    assert len(source) == 3
+    assert not source.unreadable
 
 
 def test_says_what_to_do(tmp_path: Path) -> None:

@@ -70,6 +70,10 @@ _HEAD = 4096
 _NUMBERS_A_LINE = 16
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _CONTROLS = bytes({*range(32), 127} - set(b"\t\n\f\r\x1b"))
+_NOT_VIDEO = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}  # pictures
+    | {b"M4A ", b"M4B ", b"M4P "}  # sound
+)
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _HIDDEN_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 # What Python's readers raise for damaged bytes; which one depends on where the damage is.
@@ -258,11 +262,12 @@ def looks_like_video(head: bytes) -> bool:
 
     Examples
     --------
-    >>> looks_like_video(b"\x00\x00\x00\x20ftypisom"), looks_like_video(b"RIFF\x00\x00\x00\x00WEBP")
+    >>> looks_like_video(b"\x00\x00\x00\x20ftypisom"), looks_like_video(b"\x00\x00\x00\x18ftypheic")
     (True, False)
     """
-    is_avi = head.startswith(b"RIFF") and head[8:12] == b"AVI "
-    return is_avi or head[4:8] == b"ftyp" or head.startswith(b"\x1aE\xdf\xa3")
+    if head[4:8] == b"ftyp":
+        return head[8:12] not in _NOT_VIDEO
+    return (head.startswith(b"RIFF") and head[8:12] == b"AVI ") or head.startswith(b"\x1aE\xdf\xa3")
 
 
 def looks_like_numbers(head: bytes) -> bool:

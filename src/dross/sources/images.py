@@ -6,7 +6,6 @@ How a file becomes a square of bytes is told in `dross.sources.decoding` and `dr
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +26,7 @@ from dross.sources.archives import IMAGE_FORMATS, WalkLog, archive_format, looks
 from dross.sources.base import ReadOptions, RowSource, Source, Unreadable
 from dross.sources.decoding import FORMATS, Picture, content_digest, decode, largest_side, open_rgb
 from dross.sources.resizing import ResizedRows
+from dross.sources.spool import Spool
 
 __all__ = ["ImageSource", "ahead", "image_array", "open_images"]
 
@@ -324,25 +324,20 @@ def ahead(
 
 
 class _Cache:
-    """A file without a name that decoded images are appended to.
-
-    The system removes it with the last memory map of it, even if the process is killed. One channel is
-    written as long as all images are grey, and three from the first colour on.
-    """
+    """A `Spool` of images: of one channel as long as all are grey, of three from the first colour on."""
 
     def __init__(self, size: int, options: ReadOptions) -> None:
         self._size = size
         self._folder = options.cache_dir
         self._channels = options.channels or 1
         self._may_widen = options.channels is None
-        self._count = 0
-        self._file = self._new_file()
+        self._spool = Spool(self._folder)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._spool.__exit__()
 
     def append(self, row: NDArray[np.uint8]) -> None:
         """Append an RGB image."""
@@ -350,42 +345,18 @@ class _Cache:
             self._widen()
         if self._channels == 1:
             row = _to_grey(row)
-        self._write(self._file, row)
-        self._count += 1
+        self._spool.append(row)
 
     def rows(self) -> NDArray[np.uint8]:
         """Return what was appended as a memory map ``(n, c, h, w)``."""
-        self._file.flush()
-        return np.memmap(
-            self._file, np.uint8, "r", shape=(self._count, self._channels, self._size, self._size)
-        )
+        return self._spool.rows((self._channels, self._size, self._size))
 
     def _widen(self) -> None:
-        grey = self._file
-        grey.seek(0)
-        self._file = self._new_file()
-        self._channels = 3
-        for _ in range(self._count):
-            row = np.frombuffer(grey.read(self._size**2), np.uint8)
-            self._write(self._file, np.tile(row, 3))
-        grey.close()
-
-    def _new_file(self) -> IO[bytes]:
-        try:
-            return tempfile.TemporaryFile(dir=self._folder, prefix="dross-images-")
-        except OSError as error:
-            raise self._trouble(error) from None
-
-    def _write(self, file: IO[bytes], row: NDArray[np.uint8]) -> None:
-        try:
-            file.write(row.tobytes())
-            file.flush()
-        except OSError as error:
-            raise self._trouble(error) from None
-
-    def _trouble(self, error: OSError) -> InputError:
-        folder = self._folder or tempfile.gettempdir()
-        return InputError(f"the decoded images cannot be kept in {folder}: {error.strerror}.")
+        with self._spool as grey:
+            self._spool = Spool(self._folder)
+            self._channels = 3
+            for row in grey.rows((1, self._size, self._size)):
+                self._spool.append(np.tile(row, (3, 1, 1)))
 
 
 def _is_grey(row: NDArray[np.uint8]) -> bool:

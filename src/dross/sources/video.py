@@ -7,7 +7,6 @@ ever in memory, whatever the length of a video.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -25,6 +24,7 @@ from dross.sources.archives import WalkLog, looks_like_video, walk
 from dross.sources.base import ReadOptions, Unreadable
 from dross.sources.images import ImageSource
 from dross.sources.resizing import fit_inside
+from dross.sources.spool import Spool
 
 __all__ = ["FRAMES", "VideoSource", "open_videos"]
 
@@ -117,9 +117,9 @@ class VideoSource(ImageSource):
 
 @dataclass
 class _Tally:
-    """What is known of the clips so far; the pictures are in a file without a name."""
+    """What is known of the clips so far."""
 
-    pictures: Any
+    pictures: Spool
     videos: list[str] = field(default_factory=list)
     spans: list[tuple[float, float]] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
@@ -148,8 +148,8 @@ def open_videos(path: Path, options: ReadOptions) -> VideoSource:
     for _ in walk(path, log, look):
         pass
     side = options.image_size or _SIZE
-    with tempfile.TemporaryFile(dir=options.cache_dir, prefix="dross-clips-") as file:
-        tally = _Tally(file)
+    with Spool(options.cache_dir) as pictures:
+        tally = _Tally(pictures)
         for name in names:
             trouble = _read_video(path / name if path.is_dir() else path, name, side, tally)
             if trouble:
@@ -157,8 +157,7 @@ def open_videos(path: Path, options: ReadOptions) -> VideoSource:
         if not tally.videos:
             first = f"; the first is {names[0]}: {log.unreadable[-1].reason}" if log.unreadable else ""
             raise InputError(f"{path} has no video of {FRAMES} readable frames{first}.")
-        file.flush()
-        rows = np.memmap(file, np.uint8, "r", shape=(len(tally.videos), 4, side, side))
+        rows = pictures.rows((4, side, side))
     return _source(path, tally, rows, log)
 
 
@@ -200,7 +199,7 @@ def _read_video(file: Path, name: str, side: int, tally: _Tally) -> str | None:
         tally.stamps[name] = _stamp(file)
         digest = _digest(file)
         for number, clip in enumerate(_clips(_frames(file, size))):
-            tally.pictures.write(_picture([frame for _, frame in clip], side).tobytes())
+            tally.pictures.append(_picture([frame for _, frame in clip], side))
             start, last = clip[0][0], clip[-1][0]
             end = last + (last - start) / (FRAMES - 1)
             tally.videos.append(name)
@@ -209,6 +208,8 @@ def _read_video(file: Path, name: str, side: int, tally: _Tally) -> str | None:
             tally.digests.append(blake2b(digest + number.to_bytes(8, "little"), digest_size=16).digest())
             tally.sizes.append(original[0])
             count = number + 1
+    except InputError:  # of the spool: no fault of the file
+        raise
     except _decoding_errors() as error:
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
         return f"{reason}; the rest after {_clock(end)} is lost" if count else reason
