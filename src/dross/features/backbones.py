@@ -45,7 +45,50 @@ class Backbone(Protocol):
         """Return a map of the net's input as one of the image as it is shown."""
 
 
-class TrainedBackbone:
+class _NetBackbone:
+    """A net on the images of a source, brought to values between 0 and 1 and standardised."""
+
+    _net: nn.Module
+    _center: Tensor | float = 0.0
+    _scale: Tensor | float = 1.0
+
+    def __init__(self, device: str) -> None:
+        self._device = resolve_device(device)
+        self.scaler = ImageScaler()
+
+    def inputs(self, source: Source, rows: NDArray[np.int64] | None = None) -> Iterator[Tensor]:
+        """Yield batches as the net takes them."""
+        X = self.scaler.transform(source)
+        rows = np.arange(len(X)) if rows is None else rows
+        for part in batches(len(rows), _BATCH):
+            yield (torch.from_numpy(np.asarray(X[rows[part]])) - self._center) * self._scale
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Return what the net makes of a batch."""
+        with torch.inference_mode():
+            out: Tensor = self._net(x.to(self._device)).float().cpu()
+        return out
+
+    def back(self, heat: NDArray[np.float32], source: Source, row: int) -> NDArray[np.float32]:
+        """Return the map itself: the net takes images as they are shown."""
+        del source, row
+        return heat
+
+
+class ModuleBackbone(_NetBackbone):
+    """A net of the caller's: any module from images between 0 and 1 to maps ``(b, d, h, w)``."""
+
+    def __init__(self, module: nn.Module, *, device: str = "auto") -> None:
+        super().__init__(device)
+        self._net = module.to(self._device).eval()
+
+    def fit(self, source: Source) -> Self:
+        """Take the range of the images; the net stays as it is."""
+        self.scaler.fit(source)
+        return self
+
+
+class TrainedBackbone(_NetBackbone):
     """The convolutions of an autoencoder that was trained on the images themselves, without labels.
 
     Contamination: the descriptors are of patches, which anomalies mostly share with all other images, and the
@@ -60,10 +103,9 @@ class TrainedBackbone:
     """
 
     def __init__(self, *, depth: int = 2, random_state: int = 0, device: str = "auto") -> None:
+        super().__init__(device)
         self.depth = depth
         self.random_state = random_state
-        self.device = device
-        self.scaler = ImageScaler()
 
     def fit(self, source: Source) -> Self:
         """Train the autoencoder for about 300 steps of 128 images, at most 30 times over all images."""
@@ -78,38 +120,20 @@ class TrainedBackbone:
             max_epochs=epochs,
             batch_size=_BATCH,
             contamination=0.1,
-            device=self.device,  # type: ignore[arg-type]
+            device=self._device,  # type: ignore[arg-type]
             random_state=self.random_state,
         ).fit(X)
         encoder: Any = trained.module_.encoder
-        self._take(encoder[:-2], trained.center_, trained.scale_)
+        self._take(encoder, trained.center_, trained.scale_)
+        self._net.to(self._device)
         return self
-
-    def inputs(self, source: Source, rows: NDArray[np.int64] | None = None) -> Iterator[Tensor]:
-        """Yield standardised batches."""
-        X = self.scaler.transform(source)
-        rows = np.arange(len(X)) if rows is None else rows
-        for part in batches(len(rows), _BATCH):
-            x = torch.from_numpy(np.asarray(X[rows[part]]))
-            yield (x - self._center) * self._scale
-
-    def maps(self, x: Tensor) -> Tensor:
-        """Return the maps of the layer that `depth` names."""
-        with torch.inference_mode():
-            out: Tensor = self._net(x.to(self._device)).cpu()
-        return out
-
-    def back(self, heat: NDArray[np.float32], source: Source, row: int) -> NDArray[np.float32]:
-        """Return the map itself: the net takes images as they are shown."""
-        del source, row
-        return heat
 
     def get_state(self) -> State:
         """Return what was learnt."""
         arrays = {f"net.{name}": tensor.cpu().numpy() for name, tensor in self._net.state_dict().items()}
         scaling, _ = self.scaler.get_state()
         values = {"scaling": scaling, "depth": self.depth}
-        return values, arrays | {"center": self._center.numpy(), "scale": self._scale.numpy()}
+        return values, arrays | {"center": np.asarray(self._center), "scale": np.asarray(self._scale)}
 
     @classmethod
     def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]], device: str) -> Self:
@@ -117,56 +141,18 @@ class TrainedBackbone:
         backbone = cls(depth=int(values["depth"]), device=device)
         backbone.scaler = ImageScaler.from_state(values["scaling"], {})
         with torch.device("meta"):
-            encoder = conv_encoder(backbone.scaler.shape, _CHANNELS, _LATENT_DIM)[:-2]
-        backbone._take(encoder, arrays["center"], arrays["scale"], empty=True)
+            encoder = conv_encoder(backbone.scaler.shape, _CHANNELS, _LATENT_DIM)
+        backbone._take(encoder, arrays["center"], arrays["scale"])
         weights = {n.removeprefix("net."): torch.from_numpy(a) for n, a in arrays.items() if n[:4] == "net."}
         backbone._net.load_state_dict(weights, assign=True)
-        backbone._net.to(backbone._device).eval()
+        backbone._net.to(backbone._device)
         return backbone
 
-    def _take(
-        self, encoder: nn.Module, center: NDArray[Any], scale: NDArray[Any], *, empty: bool = False
-    ) -> None:
+    def _take(self, encoder: Any, center: NDArray[Any], scale: NDArray[Any]) -> None:
         """Keep the first layers of an encoder of convolution, normalisation, activation."""
-        self._device = resolve_device(self.device)
-        layers: Any = encoder
-        self._net = layers[: 3 * self.depth].eval()
-        if not empty:
-            self._net.to(self._device)
+        self._net = encoder[: 3 * self.depth].eval()
         self._center = torch.as_tensor(np.ravel(center)).view(-1, 1, 1)
         self._scale = torch.as_tensor(np.ravel(scale)).view(-1, 1, 1)
-
-
-class ModuleBackbone:
-    """A net of the caller's: any module from images between 0 and 1 to maps ``(b, d, h, w)``."""
-
-    def __init__(self, module: nn.Module, *, device: str = "auto") -> None:
-        self._device = resolve_device(device)
-        self._net = module.to(self._device).eval()
-        self.scaler = ImageScaler()
-
-    def fit(self, source: Source) -> Self:
-        """Take the range of the images; the net stays as it is."""
-        self.scaler.fit(source)
-        return self
-
-    def inputs(self, source: Source, rows: NDArray[np.int64] | None = None) -> Iterator[Tensor]:
-        """Yield batches between 0 and 1."""
-        X = self.scaler.transform(source)
-        rows = np.arange(len(X)) if rows is None else rows
-        for part in batches(len(rows), _BATCH):
-            yield torch.from_numpy(np.asarray(X[rows[part]]))
-
-    def maps(self, x: Tensor) -> Tensor:
-        """Return what the net makes of a batch."""
-        with torch.inference_mode():
-            out: Tensor = self._net(x.to(self._device)).float().cpu()
-        return out
-
-    def back(self, heat: NDArray[np.float32], source: Source, row: int) -> NDArray[np.float32]:
-        """Return the map itself: the net takes images as they are shown."""
-        del source, row
-        return heat
 
 
 class PretrainedBackbone:

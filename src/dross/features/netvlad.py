@@ -14,8 +14,7 @@ from dross.base import sample_rows
 from dross.errors import ParameterError
 from dross.features.backbones import Backbone, ModuleBackbone, PretrainedBackbone, TrainedBackbone
 from dross.features.base import Explanations, Features, State
-from dross.features.image_scaler import place_in_words
-from dross.features.occlusion import occlusion_map
+from dross.features.occlusion import explain_images
 from dross.features.pretrained import Pretrained
 from dross.nets.netvlad import NetVLADPooling, sample_descriptors
 
@@ -132,18 +131,13 @@ class NetVLAD(Features):
     ) -> Explanations:
         """Cover patches of the 50 most anomalous of ``rows`` and see where that lowers the score."""
         del X
-        mapped = rows[:_MOST_MAPPED]
-        order = np.argsort(mapped)
-        heatmaps: dict[int, NDArray[np.float32]] = {}
-        images = (x for batch in self._maps.inputs(source, mapped[order]) for x in batch)
-        for place, x in zip(order.tolist(), images, strict=True):
-            fill = x.flatten(1).median(dim=1).values
-            found = occlusion_map(lambda b: detector.anomaly_score(self._encode(b)), x, fill)
-            heatmaps[place] = self._maps.back(found, source, int(mapped[place]))
-        heat = np.stack([heatmaps[place] for place in range(len(mapped))]) if len(mapped) else None
-        reasons = [place_in_words(one) for one in heat] if heat is not None else []
-        reasons += ["unlike the other images as a whole"] * (len(rows) - len(mapped))
-        return Explanations(reasons, heat)
+        return explain_images(
+            lambda x: detector.anomaly_score(self._encode(x)),
+            lambda some: self._maps.inputs(source, some),
+            lambda heat, row: self._maps.back(heat, source, row),
+            rows,
+            _MOST_MAPPED,
+        )
 
     def get_state(self) -> State:
         """Return what was fitted."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["occlusion_map"]
+from dross.features.base import Explanations
+from dross.features.image_scaler import place_in_words
+
+__all__ = ["explain_images", "occlusion_map"]
 
 _PATCHES_PER_SIDE = 6
 
@@ -54,3 +57,37 @@ def occlusion_map(
     for box, without in zip(boxes, scores[1:], strict=True):
         heat[box] += scores[0] - without
     return np.asarray(heat / 4, np.float32)
+
+
+def explain_images(
+    score: Callable[[Tensor], NDArray[np.float64]],
+    inputs: Callable[[NDArray[np.int64]], Iterable[Tensor]],
+    back: Callable[[NDArray[np.float32], int], NDArray[np.float32]],
+    rows: NDArray[np.int64],
+    most: int,
+) -> Explanations:
+    """Map the scores of the first ``most`` rows by `occlusion_map`, and put them into words.
+
+    Parameters
+    ----------
+    score : callable
+        Scores of a batch as ``inputs`` yields it.
+    inputs : callable
+        Batches ``(b, c, h, w)`` of rows in rising order.
+    back : callable
+        The map of a row's input as one of the row as it is shown.
+    rows : int array
+        In any order.
+    most : int
+        The other rows are said to be unlike the rest as a whole.
+    """
+    mapped = rows[:most]
+    order = np.argsort(mapped)
+    images = (x for batch in inputs(mapped[order]) for x in batch)
+    maps: dict[int, NDArray[np.float32]] = {}
+    for place, x in zip(order.tolist(), images, strict=True):
+        covered_by = x.flatten(1).median(dim=1).values
+        maps[place] = back(occlusion_map(score, x, covered_by), int(mapped[place]))
+    heat = [maps[place] for place in range(len(mapped))]
+    others = ["unlike the other images as a whole"] * (len(rows) - len(mapped))
+    return Explanations([place_in_words(one) for one in heat] + others, np.stack(heat) if heat else None)

@@ -19,8 +19,8 @@ from dross.features.base import Explanations, Features, State
 from dross.features.cache import KEY_BYTES, VectorCache
 from dross.features.encoder_files import EncoderFiles
 from dross.features.encoders import ImageEncoder, TextEncoder
-from dross.features.image_scaler import ImageScaler, place_in_words
-from dross.features.occlusion import occlusion_map
+from dross.features.image_scaler import ImageScaler
+from dross.features.occlusion import explain_images
 from dross.sources.images import ImageSource
 from dross.sources.text import TextSource
 
@@ -119,13 +119,17 @@ class Pretrained(Features):
     ) -> Explanations:
         """Cover parts of the 20 most anomalous images or texts and see where that lowers the score."""
         del X
-        first, others = rows[:_MOST_MAPPED], len(rows[_MOST_MAPPED:])
-        rest = [f"unlike the other {self._family}s as a whole"] * others
         if isinstance(source, ImageSource):
-            heat = self._heatmaps(detector, source, first)
-            return Explanations([place_in_words(one) for one in heat] + rest, heat)
-        texts = cast("TextSource", source).read(first)
-        return Explanations([self._strongest_part(detector, text) for text in texts] + rest)
+            return explain_images(
+                lambda x: detector.anomaly_score(to_length(self._images.vectors(x))),
+                lambda some: self.image_batches(source, some),
+                lambda heat, row: self.back(heat, source, row),
+                rows,
+                _MOST_MAPPED,
+            )
+        texts = cast("TextSource", source).read(rows[:_MOST_MAPPED])
+        others = ["unlike the other texts as a whole"] * len(rows[_MOST_MAPPED:])
+        return Explanations([self._strongest_part(detector, text) for text in texts] + others)
 
     def get_state(self) -> State:
         """Return the encoder's files, or their checksums if they are larger than 100 MB."""
@@ -218,22 +222,6 @@ class Pretrained(Features):
             pixels = (255 * self._scaler.transform(source)[row : row + 1][0]).round().astype(np.uint8)
         grey = len(pixels) not in (3, 4)
         return Image.fromarray(pixels[0] if grey else np.moveaxis(pixels[:3], 0, -1)).convert("RGB")
-
-    def _heatmaps(
-        self, detector: BaseDetector, source: ImageSource, rows: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        height, width = source.rows.shape[2:]
-        heat = np.zeros((len(rows), height, width), np.float32)
-        order = np.argsort(rows)
-        for place, image in zip(order.tolist(), self._prepared(source, rows[order]), strict=True):
-            x = torch.from_numpy(image)
-            found = occlusion_map(
-                lambda b: detector.anomaly_score(to_length(self._images.vectors(b))),
-                x,
-                x.flatten(1).median(dim=1).values,
-            )
-            heat[place] = self.back(found, source, int(rows[place]))
-        return heat
 
     def back(self, heat: NDArray[np.float32], source: ImageSource, row: int) -> NDArray[np.float32]:
         """Return a map of what the encoder saw of a row as a map of the row as it is shown."""
