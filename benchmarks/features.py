@@ -31,7 +31,9 @@ from common import HERE, ratio, write
 from dross import registry
 from dross.bench.datasets import DATASETS, data_root
 from dross.bench.preparations import text_encoder
+from dross.features.base import Features
 from dross.features.named import build_features
+from dross.features.netvlad import NetVLAD
 from dross.features.pretrained import Pretrained
 from dross.sources import open_source
 from dross.sources.base import ReadOptions, Source
@@ -49,8 +51,8 @@ SEED, SHARE, N_IMAGES, N_TEXTS, SIDE = 100, 0.1, 600, 300, 64
 PAGE = HERE.parent / "docs" / "choices.md"
 
 
-def cells() -> Iterator[tuple[str, str, Source, NDArray[np.bool_]]]:
-    """Yield the name of a draw, the features tried beside raw ones, the rows, and which are anomalies."""
+def cells() -> Iterator[tuple[str, Source, NDArray[np.bool_]]]:
+    """Yield the name of a draw, the rows, and which are anomalies."""
     for name, kinds in (IMAGES | TEXTS).items():
         data = DATASETS[name].load(data_root())
         for kind in kinds:
@@ -61,27 +63,29 @@ def cells() -> Iterator[tuple[str, str, Source, NDArray[np.bool_]]]:
             if name in TEXTS:
                 table = pa.table({"text": [text if text.strip() else "-" for text in taken]})
                 source = open_source(table, ReadOptions(text_column="text"))
-                yield f"{name} {kind}", f"pretrained:{text_encoder()}", source, is_anomaly
             else:
                 size = SIDE if max(taken.shape[2:]) > SIDE else None
-                yield (
-                    f"{name} {kind}",
-                    "netvlad",
-                    open_source(taken, ReadOptions(image_size=size)),
-                    is_anomaly,
-                )
+                source = open_source(taken, ReadOptions(image_size=size))
+            yield f"{name} {kind}", source, is_anomaly
+
+
+def features_of(family: str) -> dict[str, Features]:
+    """Return what is tried on a kind of data."""
+    raw = {"raw": build_features("raw", family, random_state=0)}
+    if family == "text":
+        return raw | {"pretrained": Pretrained(model=str(text_encoder()))}
+    return raw | {"netvlad": NetVLAD(), "netvlad, published": NetVLAD(published=True)}
 
 
 def choices() -> None:
     """Measure every detector on raw and on other features of the same rows."""
     found = []
-    for name, other, source, is_anomaly in cells():
-        for spec in ("raw", other):
-            features = build_features(spec, source.family, random_state=0)
+    for name, source, is_anomaly in cells():
+        for label, features in features_of(source.family).items():
             began = perf_counter()
             X = features.fit(source).transform(source)
             seconds = round(perf_counter() - began, 1)
-            row: dict[str, Any] = {"cell": name, "features": spec.partition(":")[0], "seconds": seconds}
+            row: dict[str, Any] = {"cell": name, "features": label, "seconds": seconds}
             for detector in DETECTORS:
                 fitted = registry.get(detector)(random_state=0, contamination=0.1).fit(X)
                 row[detector] = round(float(roc_auc_score(is_anomaly, fitted.anomaly_scores_)), 4)

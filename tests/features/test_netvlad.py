@@ -48,6 +48,25 @@ def test_the_vectors_are_white_and_a_row_hangs_on_itself_alone() -> None:
     np.testing.assert_allclose(alone, X[:1], rtol=1e-3, atol=1e-4)
 
 
+def test_the_published_form_keeps_no_amounts() -> None:
+    source = open_source(stripes(40))
+    net = torch.nn.Conv2d(1, 6, 3, stride=2)
+    ours, published = (
+        NetVLAD(backbone=net, n_centres=3, published=given).fit(source) for given in (False, True)
+    )
+    lengths = [np.linalg.norm(f._pooled(source, np.arange(40)), axis=1) for f in (ours, published)]
+    assert np.ptp(lengths[0]) > 0.01
+    np.testing.assert_allclose(lengths[1], 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_saved_features_pool_alike(*, published: bool) -> None:
+    source = open_source(stripes(30))
+    features = NetVLAD(n_centres=4, published=published).fit(source)
+    again = NetVLAD.from_state(*features.get_state())
+    np.testing.assert_array_equal(again.transform(source), features.transform(source))
+
+
 def test_any_module_serves_as_the_net_but_is_not_saved() -> None:
     net = torch.nn.Conv2d(1, 6, 3, stride=2)
     source = open_source(stripes(40))

@@ -10,26 +10,31 @@ import torch
 from dross.nets.netvlad import NetVLADPooling, sample_descriptors
 
 
-def slow_vlad(x: np.ndarray, centres: np.ndarray, alpha: float) -> np.ndarray:
-    """Pool one image's descriptors ``(places, d)``."""
-    sums = np.zeros_like(centres)
+def slow_sums(x: np.ndarray, centres: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much of the descriptors ``(places, d)`` each centre ``(k, d)`` has, and their sums."""
+    amounts, sums = np.zeros(len(centres)), np.zeros_like(centres)
     for descriptor in x:
         unit = descriptor / np.linalg.norm(descriptor)
         cosines = [unit @ centre / np.linalg.norm(centre) for centre in centres]
         weights = [math.exp(alpha * cosine) for cosine in cosines]
         for k, centre in enumerate(centres):
+            amounts[k] += weights[k] / sum(weights)
             sums[k] += weights[k] / sum(weights) * (unit - centre)
-    units = np.array([one / np.linalg.norm(one) for one in sums]).ravel()
-    return units / np.linalg.norm(units)
+    return amounts, sums
 
 
 def test_pools_as_the_formula_says() -> None:
     rng = np.random.default_rng(0)
     maps = rng.normal(size=(3, 5, 2, 4))
     centres = rng.normal(size=(4, 5))
-    pooled = NetVLADPooling(torch.from_numpy(centres), 7.0)(torch.from_numpy(maps)).numpy()
-    for image, vector in zip(maps, pooled, strict=True):
-        np.testing.assert_allclose(vector, slow_vlad(image.reshape(5, -1).T, centres, 7.0), rtol=1e-9)
+    x = torch.from_numpy(maps)
+    published = NetVLADPooling(torch.from_numpy(centres), 7.0)(x).numpy()
+    plain = NetVLADPooling(torch.from_numpy(centres), 7.0, published=False)(x).numpy()
+    for i, image in enumerate(maps):
+        amounts, sums = slow_sums(image.reshape(5, -1).T, centres, 7.0)
+        np.testing.assert_allclose(plain[i], np.column_stack([amounts, sums]).ravel() / 8, rtol=1e-9)
+        units = np.array([one / np.linalg.norm(one) for one in sums]).ravel()
+        np.testing.assert_allclose(published[i], units / np.linalg.norm(units), rtol=1e-9)
 
 
 def test_finds_the_centres_of_two_heaps_and_how_far_they_are_apart() -> None:

@@ -41,6 +41,12 @@ class NetVLAD(Features):
     that none of them is made of a handful of anomalies: whitening as many as there are images would put all
     images at one distance from each other.
 
+    **Deviation**: lengths are not brought to 1 unless ``published``, and the share of an image's descriptors
+    that belongs to each centre is kept. The published form gives a centre that hardly any of them belongs to
+    as much weight as the others and loses how often a texture appears: over nets trained here it ranks below
+    chance on development draws (docs/choices.md). Without the shares, an anomaly whose descriptors have a
+    centre of their own would differ from it by nothing.
+
     Parameters
     ----------
     backbone : str or nn.Module, default ""
@@ -51,6 +57,8 @@ class NetVLAD(Features):
     n_components : int, default 64
         Principal components, at most an eighth of the images. The paper keeps 4 096 of a net trained with
         labels of places.
+    published : bool, default False
+        Whether the sums are brought to length 1 per centre and in all, without the shares, as in the paper.
     random_state : int, default 0
         Seed of the training, of the samples and of k-means.
     device : "auto", "cpu" or "cuda", default "auto"
@@ -58,8 +66,9 @@ class NetVLAD(Features):
     Attributes
     ----------
     pooling : NetVLADPooling
-    mean : float32 array (n_centres * d,)
-    components : float32 array (n_centres * d, n_components)
+    mean : float32 array (m,)
+        Of the pooled vectors: m is ``n_centres * (1 + d)``, or ``n_centres * d`` as published.
+    components : float32 array (m, n_components)
         Divided by the deviations, so that the vectors have variance 1 in every direction.
 
     References
@@ -77,6 +86,7 @@ class NetVLAD(Features):
     backbone: str | nn.Module = ""
     n_centres: int = 64
     n_components: int = 64
+    published: bool = False
     random_state: int = 0
     device: str = "auto"
 
@@ -112,7 +122,7 @@ class NetVLAD(Features):
         self._maps = self._build_backbone().fit(source)
         rows = sample_rows(len(source), _FIT_IMAGES, self.random_state)
         self.pooling = NetVLADPooling.from_descriptors(
-            self._descriptors(source, rows), self.n_centres, self.random_state
+            self._descriptors(source, rows), self.n_centres, self.random_state, published=self.published
         )
         self._fit_components(self._pooled(source, rows))
         self._describe()
@@ -148,19 +158,22 @@ class NetVLAD(Features):
         return {
             "backbone": self.backbone,
             "alpha": self.pooling.alpha,
+            "published": self.published,
             "net": values,
         }, own | {f"net/{name}": array for name, array in arrays.items()}
 
     @classmethod
     def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         """Take back what `get_state` returned."""
-        features = cls(backbone=str(values["backbone"]))
+        features = cls(backbone=str(values["backbone"]), published=bool(values["published"]))
         of_net = {n.removeprefix("net/"): a for n, a in arrays.items() if n.startswith("net/")}
         if features.backbone:
             features._maps = PretrainedBackbone(Pretrained.from_state(values["net"], of_net))
         else:
             features._maps = TrainedBackbone.from_state(values["net"], of_net, features.device)
-        features.pooling = NetVLADPooling(torch.from_numpy(arrays["centres"]), float(values["alpha"]))
+        features.pooling = NetVLADPooling(
+            torch.from_numpy(arrays["centres"]), float(values["alpha"]), published=features.published
+        )
         features.mean, features.components = arrays["mean"], arrays["components"]
         features._describe()
         return features

@@ -17,18 +17,20 @@ _FAR = 0.01  # weight of the second-best centre by that of the best, for a descr
 
 
 class NetVLADPooling(nn.Module):
-    """Pools maps of descriptors into one vector of length 1 per image.
+    """Pools maps of descriptors into one vector per image.
 
     Each descriptor is brought to length 1 and belongs to every centre by a softmax of its cosines with them,
-    times ``alpha``. Per centre the weighted differences of descriptors and centre are summed; each of these
-    sums is brought to length 1 (intra-normalisation), so that no frequent texture drowns the others, and then
-    all of them together.
+    times ``alpha``. Per centre the weighted differences of descriptors and centre are summed.
 
     Parameters
     ----------
     centres : Tensor (n_centres, d)
     alpha : float
         How sharply descriptors are assigned; higher = sharper.
+    published : bool, default True
+        Whether each of these sums is brought to length 1 (intra-normalisation), so that no frequent texture
+        drowns the others, and then all of them together. Otherwise amounts count: the sums are divided by
+        the number of places, and before each stands the share of the descriptors that belong to its centre.
 
     References
     ----------
@@ -45,13 +47,16 @@ class NetVLADPooling(nn.Module):
 
     centres: Tensor
 
-    def __init__(self, centres: Tensor, alpha: float) -> None:
+    def __init__(self, centres: Tensor, alpha: float, *, published: bool = True) -> None:
         super().__init__()
         self.register_buffer("centres", centres)
         self.alpha = alpha
+        self.published = published
 
     @classmethod
-    def from_descriptors(cls, descriptors: NDArray[np.float32], n_centres: int, seed: int) -> Self:
+    def from_descriptors(
+        cls, descriptors: NDArray[np.float32], n_centres: int, seed: int, *, published: bool = True
+    ) -> Self:
         """Find centres by k-means among descriptors ``(m, d)`` of length 1.
 
         ``alpha`` is chosen as the authors' code does: a descriptor whose two best cosines differ by the mean
@@ -63,17 +68,20 @@ class NetVLADPooling(nn.Module):
         kmeans = MiniBatchKMeans(n_centres, batch_size=4096, n_init=3, random_state=seed).fit(descriptors)
         centres = torch.from_numpy(np.asarray(kmeans.cluster_centers_, np.float32))
         if n_centres == 1:
-            return cls(centres, 1.0)
+            return cls(centres, 1.0, published=published)
         cosines = torch.from_numpy(descriptors) @ normalize(centres, dim=1).T
         best = cosines.topk(2, dim=1).values
         distinctness = float((best[:, 0] - best[:, 1]).mean())
-        return cls(centres, -math.log(_FAR) / max(distinctness, 1e-6))
+        return cls(centres, -math.log(_FAR) / max(distinctness, 1e-6), published=published)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Pool maps ``(b, d, h, w)`` into ``(b, n_centres * d)``."""
+        """Pool maps ``(b, d, h, w)`` into ``(b, n_centres * d)``, or with shares ``n_centres * (1 + d)``."""
         x = normalize(maps.flatten(2), dim=1)  # (b, d, places)
         weights = (self.alpha * (normalize(self.centres, dim=1) @ x)).softmax(dim=1)  # (b, centres, places)
-        residuals = weights @ x.transpose(1, 2) - weights.sum(dim=2, keepdim=True) * self.centres
+        amounts = weights.sum(dim=2, keepdim=True)
+        residuals = weights @ x.transpose(1, 2) - amounts * self.centres
+        if not self.published:
+            return (torch.cat([amounts, residuals], dim=2) / x.shape[2]).flatten(1)
         return normalize(normalize(residuals, dim=2).flatten(1), dim=1)
 
 
