@@ -76,8 +76,8 @@ def find(
         A table, a folder or archive of images or texts, an array ``(n, d)`` or ``(n, c, h, w)``, or a
         pandas, polars or Arrow frame.
     features : str or Features, default "auto"
-        How rows become numbers: "raw" (columns, pixels, TF-IDF), "netvlad", or features to fit, as
-        ``NetVLAD(n_centres=16)``; what a name takes follows a colon. "auto" chooses by kind.
+        How rows become numbers: "raw" (columns, pixels, TF-IDF), "netvlad", "pretrained:ENCODER",
+        "c3d:WEIGHTS", or features to fit, as ``NetVLAD(n_centres=16)``. "auto" chooses by kind.
     detector : str or BaseDetector, default "auto"
         A registered name, a detector to fit, or "auto": chosen by kind and features.
     parameters : mapping, optional

@@ -84,8 +84,8 @@ def as_html(tables: Iterable[tuple[Table, Sequence[Line]]], budget: str) -> str:
     return page
 
 
-def method_table(standings: Sequence[Standing]) -> str:
-    """Return the comparison of methods as Markdown."""
+def method_table(standings: Sequence[Standing], *, fewest: int = 1) -> str:
+    """Return the comparison of methods with at least ``fewest`` draws as Markdown."""
     header = ["method", "draws", "mean AUROC", "mean AUPR", "wins", "regret", "seconds a cell"]
     body = [
         [
@@ -98,6 +98,7 @@ def method_table(standings: Sequence[Standing]) -> str:
             _seconds(one.seconds),
         ]
         for one in standings
+        if one.n_draws >= fewest
     ]
     return "\n".join(_markdown_rows(header, body)) + "\n"
 

@@ -69,7 +69,7 @@ BUDGETS = {
         Budget("smoke", "does it run: one setting a table, 120 rows, one epoch", 1, at_most=120),
         Budget(
             "cpu",
-            "fixed cells, at most an hour a table on two cores; on images the autoencoder takes 500 batches, "
+            "fixed cells, for two cores; on images the autoencoder takes 500 batches, "
             "Toll 300, those that learn from views a narrow net and one pass (RotNet 8), embedding and "
             "classifier of sub-clusters 20 epochs of small nets, where a table has no schedule of its own",
             3,

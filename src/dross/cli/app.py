@@ -83,7 +83,8 @@ def find(
     ],
     out: Annotated[Path | None, typer.Option(help="Result folder.  [default: dross-out/<name>]")] = None,
     features: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, raw, netvlad, netvlad:ENCODER or pretrained:ENCODER.")
+        str,
+        typer.Option(metavar="NAME", help="auto, raw, netvlad[:ENCODER], pretrained:ENCODER, c3d:WEIGHTS."),
     ] = "auto",
     detector: Annotated[str, typer.Option(help="A name from `dross detectors`, or auto.")] = "auto",
     param: Annotated[
