@@ -41,11 +41,6 @@ class Task:
         """Whether the training rows are the scored ones."""
         return self.scored is self.train
 
-    @property
-    def kind(self) -> str:
-        """Return "image" for 4-D rows, else "table"."""
-        return "image" if self.train.ndim == 4 else "table"
-
 
 @dataclass(frozen=True)
 class Answers:

@@ -153,13 +153,9 @@ class AELFR(DeepDetector):
 
     def _module_score(self, x: Tensor) -> Tensor:
         module: Any = self.module_
-        scores: Tensor = module.score(x, self._checked_scoring())
+        scores: Tensor = module.score(x, self.scoring)
         return scores
 
     def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64]:
         module: Any = self.module_
-        scoring = self._checked_scoring()
-        return self._map_batches(X, lambda x: module.squared_error(x, scoring).sum(dim=1))
-
-    def _checked_scoring(self) -> Variant:
-        return self.scoring
+        return self._map_batches(X, lambda x: module.squared_error(x, self.scoring).sum(dim=1))

@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dross.base import Rows, batches
+from dross.base import Rows
 from dross.deep import DeepDetector
 from dross.nets.autoencoders import encoder_and_decoder
 
@@ -22,7 +21,6 @@ _SHORTEST = 1e-3
 """Shortest row that the relative distance divides by: a row of training means has length 0."""
 
 _TRACE_SHARE = 1e-9  # of a covariance's trace, on its diagonal: float64 then always finds it invertible
-_PASS_VALUES = 4_000_000
 
 
 def mixture(z: Tensor, membership: Tensor, diagonal: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -224,7 +222,5 @@ class DAGMM(DeepDetector):
     def _train(self, X: Rows) -> None:
         super()._train(X)
         module: Any = self.module_.eval()
-        size = max(1, _PASS_VALUES // math.prod(self.input_shape_))
-        parts = [self._map_batches(np.asarray(X[part]), module.memberships) for part in batches(len(X), size)]
-        points = torch.from_numpy(np.concatenate(parts))
+        points = torch.from_numpy(self._map_batches(X, module.memberships))
         module.place_mixture(points[:, : -self.n_components], points[:, -self.n_components :])

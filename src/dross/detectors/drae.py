@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dross.deep import DeepDetector
+from dross.detectors.autoencoder import AutoEncoderModule
 from dross.nets.rsrae import rsrae_nets
 
 __all__ = ["DRAE", "DRAEModule", "best_cut"]
@@ -38,7 +39,7 @@ def best_cut(errors: Tensor) -> Tensor:
     return ordered[between.argmax()].float()
 
 
-class DRAEModule(nn.Module):
+class DRAEModule(AutoEncoderModule):
     """An autoencoder that rebuilds presumed inliers, and holds their errors apart from the others'.
 
     Parameters
@@ -59,22 +60,11 @@ class DRAEModule(nn.Module):
     n_seen: Tensor
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, scatter_weight: float) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.decoder = decoder
+        super().__init__(encoder, decoder)
         self.scatter_weight = scatter_weight
         self.register_buffer("cut", torch.full((), torch.inf))
         self.register_buffer("recent", torch.zeros(_N_RECENT))
         self.register_buffer("n_seen", torch.zeros((), dtype=torch.int64))
-
-    def squared_error(self, x: Tensor) -> Tensor:
-        """Return the squared error of each value, same shape as ``x``."""
-        rebuilt: Tensor = self.decoder(self.encoder(x)).float()
-        return (x - rebuilt).square()
-
-    def score(self, x: Tensor) -> Tensor:
-        """Return the mean squared error of each row."""
-        return self.squared_error(x).flatten(1).mean(dim=1)
 
     def loss(self, x: Tensor) -> Tensor:
         """Return `objective` of a batch's errors, and keep these for the next split."""

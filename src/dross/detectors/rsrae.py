@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
-from dross.base import Rows, batches
+from dross.base import Rows
 from dross.deep import DeepDetector
 from dross.errors import ParameterError
 from dross.features.base import State
@@ -21,8 +20,6 @@ from dross.nets.lfr import LFRLayer
 from dross.nets.rsrae import Activation, rsrae_nets
 
 __all__ = ["RSRAE", "RSRAEModule"]
-
-_PASS_VALUES = 1_000_000
 
 
 class RSRAEModule(nn.Module):
@@ -147,12 +144,10 @@ class RSRAE(DeepDetector):
     def _activation_for(self, X: Rows) -> Activation:
         if self.standardize:
             return "leaky_relu"
-        size = max(1, _PASS_VALUES // math.prod(self.input_shape_))
-        parts = (np.asarray(X[part]) for part in batches(len(X), size))
-        lows, highs = zip(*((part.min(), part.max()) for part in parts), strict=True)
-        if min(lows) >= 0:
+        lows, highs = self._ranges(X)
+        if lows.min() >= 0:
             return "relu"
-        return "tanh" if max(highs) <= 1 and min(lows) >= -1 else "leaky_relu"
+        return "tanh" if lows.min() >= -1 and highs.max() <= 1 else "leaky_relu"
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         at_most = 10 if len(input_shape) == 3 else (input_shape[0] + 1) // 2

@@ -27,6 +27,7 @@ _BATCH = 128
 _CHANNELS = (32, 64, 128)
 _STEPS = 300
 _LATENT_DIM = 64
+_DEPTH = 2  # layers whose output is taken; each halves the sides
 
 
 class Backbone(Protocol):
@@ -96,15 +97,12 @@ class TrainedBackbone(_NetBackbone):
 
     Parameters
     ----------
-    depth : int
-        Layers of the encoder whose output is taken; each halves the sides.
     random_state, device
         Of the training.
     """
 
-    def __init__(self, *, depth: int = 2, random_state: int = 0, device: str = "auto") -> None:
+    def __init__(self, *, random_state: int = 0, device: str = "auto") -> None:
         super().__init__(device)
-        self.depth = depth
         self.random_state = random_state
 
     def fit(self, source: Source) -> Self:
@@ -132,13 +130,13 @@ class TrainedBackbone(_NetBackbone):
         """Return what was learnt."""
         arrays = {f"net.{name}": tensor.cpu().numpy() for name, tensor in self._net.state_dict().items()}
         scaling, _ = self.scaler.get_state()
-        values = {"scaling": scaling, "depth": self.depth}
-        return values, arrays | {"center": np.asarray(self._center), "scale": np.asarray(self._scale)}
+        arrays |= {"center": np.asarray(self._center), "scale": np.asarray(self._scale)}
+        return {"scaling": scaling}, arrays
 
     @classmethod
     def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]], device: str) -> Self:
         """Take back what `get_state` returned."""
-        backbone = cls(depth=int(values["depth"]), device=device)
+        backbone = cls(device=device)
         backbone.scaler = ImageScaler.from_state(values["scaling"], {})
         with torch.device("meta"):
             encoder = conv_encoder(backbone.scaler.shape, _CHANNELS, _LATENT_DIM)
@@ -150,7 +148,7 @@ class TrainedBackbone(_NetBackbone):
 
     def _take(self, encoder: Any, center: NDArray[Any], scale: NDArray[Any]) -> None:
         """Keep the first layers of an encoder of convolution, normalisation, activation."""
-        self._net = encoder[: 3 * self.depth].eval()
+        self._net = encoder[: 3 * _DEPTH].eval()
         self._center = torch.as_tensor(np.ravel(center)).view(-1, 1, 1)
         self._scale = torch.as_tensor(np.ravel(scale)).view(-1, 1, 1)
 

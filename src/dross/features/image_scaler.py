@@ -111,8 +111,8 @@ class ImageScaler(Features):
             raise InputError(f"{source.name} has {len(rows)} images; at least {_FEWEST} are needed.")
         if _all_equal(rows):
             raise InputError(f"{source.name} has {len(rows)} images, and all of them are equal.")
-        self.__init__()  # type: ignore[misc]
         self.shape = tuple(rows.shape[1:])
+        self.notes, self.low, self.high, self.fill = [], 0.0, 255.0, 0.0
         if source.kind not in ("image", "video"):  # values of an array
             self.low, self.high, self.fill = _range(rows)
             self.notes.append(f"values from {self.low:g} to {self.high:g} are scaled to [0, 1]")

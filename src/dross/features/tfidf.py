@@ -98,7 +98,7 @@ class TfidfFeatures(Features):
         n = len(source)
         if n < _FEWEST:
             raise InputError(f"{source.name} has {n} texts; at least {_FEWEST} are needed.")
-        self.__init__()  # type: ignore[misc]
+        self.notes, self.analyzer = [], "word"
         step = -(-n // _FIT_TEXTS)
         documents = list(islice(cast("TextSource", source).documents(), 0, None, step))
         if all(document == documents[0] for document in documents):

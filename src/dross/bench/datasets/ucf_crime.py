@@ -4,7 +4,7 @@ The authors' layout: a text file a video with 32 lines of 4 096 numbers, and the
 in their annotation of the test videos; only those videos are read. Their files do not tell how many frames a
 video has, and its segments cannot be placed without: ``frame_counts.txt`` has a line ``<video> <frames>``
 for each anomalous video. Segment k of 32 is frames k·n/32 to (k+1)·n/32 and anomalous where it overlaps an
-event. `groups` are the videos; see `category_of`.
+event. `groups` are the videos.
 """
 
 from __future__ import annotations
@@ -15,25 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dross.bench.datasets.base import ArrayRows, Data, Dataset, Layout, locate
-from dross.bench.datasets.files import damage_named, read_npz
+from dross.bench.datasets.files import read_npz
 from dross.errors import InputError
+from dross.sources.streams import damage_named
 
-__all__ = ["UCF_CRIME", "category_of", "segment_labels"]
+__all__ = ["UCF_CRIME", "segment_labels"]
 
 _N_SEGMENTS, _N_FEATURES = 32, 4096
 _ANNOTATIONS = ("Temporal_Anomaly_Annotation*.txt", "ucfcrime_temporal_annotation.txt")
 _FRAME_COUNTS = "frame_counts.txt"
-
-
-def category_of(video: str) -> str:
-    """Return the category of a video.
-
-    Examples
-    --------
-    >>> category_of("RoadAccidents022"), category_of("Normal_Videos_006")
-    ('RoadAccidents', 'Normal_Videos')
-    """
-    return video.rstrip("0123456789").rstrip("_")
 
 
 def segment_labels(n_frames: int, events: NDArray[np.int64]) -> NDArray[np.bool_]:
