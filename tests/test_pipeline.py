@@ -315,6 +315,30 @@ class TestOddData:
                     dross.find(normal(), detector=name)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"random_state": -1}, {"random_state": 0.5}, {"top": None}, {"device": "tpu"}, {"precision": "64"}],
+)
+def test_wrong_options_are_told_before_anything_is_read(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError, match=next(iter(wrong))):
+        dross.find("there is no such file", detector="knn", **wrong)
+
+
+@pytest.mark.parametrize("seed", [np.random.RandomState(5), np.int64(3)])
+def test_the_reported_seed_repeats_the_run(seed: Any) -> None:
+    found = dross.find(normal(), detector=IsolationForest(n_estimators=5, random_state=seed))
+    again = dross.find(normal(), detector=IsolationForest(n_estimators=5), random_state=found.summary["seed"])
+    np.testing.assert_array_equal(found.anomaly_scores, again.anomaly_scores)
+    assert found.summary["key"] == again.summary["key"]
+
+
+def test_columns_of_the_flagged_rows_have_names_of_their_own(tmp_path: Path) -> None:
+    frame = pd.DataFrame(normal(), columns=["rank", "original_rank", "x"])
+    folder = dross.find(frame, contamination=0.1).save(tmp_path / "out")
+    names = (folder / "anomalies.csv").read_text().splitlines()[0].split(",")
+    assert names[-3:] == ["original_rank", "original_rank.1", "x"]
+
+
 def test_labels_change_nothing() -> None:
     frame = pd.DataFrame(normal(), columns=["a", "b", "c"])
     rng = np.random.default_rng(0)

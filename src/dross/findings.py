@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dross.result_folder import staged
+from dross.sources.sniff import column_names
 
 if TYPE_CHECKING:
     from dross.model import Model, Scored
@@ -139,8 +140,9 @@ def scores_table(scored: Findings | Scored) -> pa.Table:
 
 
 def _apart(names: list[str], taken: list[str]) -> list[str]:
-    """Return column names that do not collide with ours."""
-    return [f"original_{name}" if name in taken else name for name in names]
+    """Return column names that collide neither with ours nor with each other."""
+    renamed = [f"original_{name}" if name in taken else name for name in names]
+    return list(column_names(renamed, len(names)))
 
 
 def _column_names(source: Source | None, header: list[str]) -> list[str]:

@@ -41,6 +41,7 @@ __all__ = ["find"]
 _QUANTILES = 10_001
 _TEXT_LENGTH = 600
 _HASH_VALUES = 4_000_000
+_MOST_SEED = 2**32 - 1  # that NumPy takes
 
 
 def find(
@@ -135,13 +136,13 @@ def find(
         array=array,
         image_size=image_size,
     )
-    _check(options, contamination, top)
+    _check(options, contamination, top, random_state, device, precision)
     if isinstance(features, str) and features != "auto":
         check_spec(features)
     build = partial(
         _build_detector,
         parameters=dict(parameters or {}),
-        shared={"contamination": contamination, "random_state": random_state},
+        shared={"contamination": contamination, "random_state": int(random_state)},
         deep={"max_epochs": epochs, "device": device, "precision": precision},
     )
     fitted = None if isinstance(detector, str) and detector == "auto" else build(detector)
@@ -176,18 +177,25 @@ def find(
     chosen = {"name": features_name} | ({"why": why} if why else {})
     findings.summary["features"] = chosen | findings.summary["features"]
     clock.stop()
-    seed = fitted.random_state if isinstance(fitted.random_state, int) else fitted.seed_
-    findings.summary |= {"key": key, "seed": seed, "seconds": clock.seconds}
+    findings.summary |= {"key": key, "seed": fitted.random_state, "seconds": clock.seconds}
     if monitor.checkpoint is not None:
         findings.summary["resumed_from_epoch"] = monitor.checkpoint.resumed_from_epoch
     return findings
 
 
-def _check(options: ReadOptions, contamination: object, top: int) -> None:
+def _check(
+    options: ReadOptions, contamination: object, top: object, seed: object, device: str, precision: str
+) -> None:
     """Raise for what can be seen to be wrong before anything is read."""
     check_share(contamination)
-    if top < 0:
-        raise ParameterError(f"top is {top}; it must be at least 0.")
+    if not isinstance(top, int) or top < 0:
+        raise ParameterError(f"top is {top!r}; it must be a whole number, at least 0.")
+    if not isinstance(seed, (int, np.integer)) or not 0 <= seed <= _MOST_SEED:
+        raise ParameterError(f"random_state is {seed!r}; it must be a whole number from 0 to {_MOST_SEED}.")
+    if device not in ("auto", "cpu", "cuda"):
+        raise ParameterError(f"device is {device!r}; it must be auto, cpu or cuda.")
+    if precision not in ("auto", "32", "bf16"):
+        raise ParameterError(f"precision is {precision!r}; it must be auto, 32 or bf16.")
     if options.anomaly_value is not None and options.label_column is None:
         raise ParameterError("An anomaly value needs the label column that it stands in: --label-column.")
 
@@ -199,6 +207,8 @@ def _check_use(options: ReadOptions, source: Source) -> None:
     unused = [] if has_columns else [name for name in columns if getattr(options, name)]
     if options.image_size is not None and source.family not in ("image", "video"):
         unused.append("image_size")
+    if options.array is not None and "array" not in source.facts:
+        unused.append("array")
     if unused:
         option = "--" + unused[0].removesuffix("s").replace("_", "-")
         raise ParameterError(f"{option} is given, but {source.name} is {source.kind} and has no use for it.")
@@ -237,8 +247,10 @@ def _build_detector(
     own: dict[str, Any] = {}
     if isinstance(detector, BaseDetector):
         cls, own = type(detector), detector.get_params()
-        if own["random_state"] is not None:
-            shared = shared | {"random_state": own["random_state"]}
+        if (seed := own["random_state"]) is not None:
+            if isinstance(seed, np.random.RandomState):  # drawn here, so that the run can be repeated
+                seed = seed.randint(2**31 - 1)
+            shared = shared | {"random_state": int(seed)}
     elif isinstance(detector, str):
         cls = registry.get(detector)
     else:

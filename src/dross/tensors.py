@@ -51,6 +51,8 @@ def threads(n: int) -> Iterator[None]:
 
 def resolve_device(device: str) -> str:
     """Return "cpu" or "cuda": what "auto" stands for here, and whether there is a GPU."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise ParameterError(f"device is {device!r}; it must be auto, cpu or cuda.")
     if device == "cuda" and not torch.cuda.is_available():
         raise ParameterError("device is 'cuda', but torch sees no GPU; use device='auto' or 'cpu'.")
     if device == "auto":

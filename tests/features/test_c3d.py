@@ -104,6 +104,9 @@ class TestConverting:
         assert main([str(tmp_path / "few.pt"), str(tmp_path / "out.safetensors")]) == 2
         assert "has no conv4b.weight of shape (512, 512, 3, 3, 3)" in capsys.readouterr().err
         assert not (tmp_path / "out.safetensors").exists()
+        torch.save(load_file(weights), tmp_path / "whole.pt")
+        assert main([str(tmp_path / "whole.pt"), str(tmp_path / "missing" / "out.safetensors")]) == 2
+        assert "cannot be written" in capsys.readouterr().err
         (tmp_path / "no.pt").write_bytes(b"nothing")
         assert main([str(tmp_path / "no.pt"), str(tmp_path / "out.safetensors")]) == 2
         assert "cannot be read as weights alone" in capsys.readouterr().err

@@ -44,7 +44,7 @@ ODD = ["violin", "cello", "sonata", "orchestra", "concerto", "rehearsal", "melod
 
 
 def source_of(texts: list[str]) -> TextSource:
-    return text_column(frame_source(pa.table({"t": texts}), ReadOptions()), "t", ReadOptions())
+    return text_column(frame_source(pa.table({"t": texts}), ReadOptions()), "t")
 
 
 def texts_on(words: list[str], n: int, *, seed: int = 0, length: int = 12) -> list[str]:

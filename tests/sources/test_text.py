@@ -29,7 +29,7 @@ LINES = ["first line", "zweite Zeile: ä ö ü", "третья", "四行目", "f
 
 def open_file(path: Path, content: bytes) -> TextSource:
     path.write_bytes(content)
-    return open_text(path, ReadOptions())
+    return open_text(path)
 
 
 def table_of(columns: dict[str, list[object]], **options: object) -> TableSource:
@@ -112,7 +112,7 @@ def test_texts_beyond_the_limit_are_read_again(tmp_path: Path, monkeypatch: pyte
     path = tmp_path / "x.txt"
     kept = open_file(path, b"\n".join(b"%d" % i for i in range(50)))
     monkeypatch.setattr(module, "_KEPT_CHARACTERS", 20)
-    streamed = open_text(path, ReadOptions())
+    streamed = open_text(path)
     assert kept.kept is not None
     assert streamed.kept is None
     assert list(streamed.documents()) == list(streamed.documents()) == list(kept.documents())
@@ -158,7 +158,7 @@ def test_a_folder_and_an_archive_of_files(tmp_path: Path, monkeypatch: pytest.Mo
     for path in (folder, tmp_path / "x.tgz"):
         for limit in (10**6, 2):
             monkeypatch.setattr(module, "_KEPT_CHARACTERS", limit)
-            source = open_text(path, ReadOptions())
+            source = open_text(path)
             assert dict(zip(source.ids, source.documents(), strict=True)) == READABLE
             assert {item.id: item.reason for item in source.unreadable} == UNREADABLE
             assert source.facts["duplicates"] == 2
@@ -170,7 +170,7 @@ def test_a_folder_and_an_archive_of_files(tmp_path: Path, monkeypatch: pytest.Mo
 def test_shown_texts_are_cut(tmp_path: Path) -> None:
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "long").write_text("x" * 5000)
-    source = open_text(tmp_path / "f", ReadOptions())
+    source = open_text(tmp_path / "f")
     assert len(source.take([0])["text"][0].as_py()) == 2000
     assert len(source.read([0])[0]) == 5000
 
@@ -178,7 +178,7 @@ def test_shown_texts_are_cut(tmp_path: Path) -> None:
 def test_a_folder_without_text(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"\0")
     with pytest.raises(InputError, match="no readable text; the first is a: binary content"):
-        open_text(tmp_path, ReadOptions())
+        open_text(tmp_path)
 
 
 # -- columns -------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def test_a_column_keeps_ids_labels_and_the_other_columns() -> None:
         label_column="bad",
         anomaly_value="yes",
     )
-    source = text_column(table, "words", ReadOptions())
+    source = text_column(table, "words")
     assert source.ids.tolist() == ["k0", "k3", "k4", "k5"]
     assert list(source.documents()) == ["one", "four", "one", "six"]
     assert source.read([3, 1]) == ["six", "four"]
@@ -212,13 +212,13 @@ def test_a_column_keeps_ids_labels_and_the_other_columns() -> None:
 
 
 def test_a_column_of_numbers_is_read_as_text() -> None:
-    source = text_column(table_of({"n": [1, 22, None]}), "n", ReadOptions())
+    source = text_column(table_of({"n": [1, 22, None]}), "n")
     assert list(source.documents()) == ["1", "22"]
 
 
 def test_an_empty_column() -> None:
     with pytest.raises(InputError, match="no readable text; the first is 0: empty cell in 'a'"):
-        text_column(table_of({"a": [None, ""]}), "a", ReadOptions())
+        text_column(table_of({"a": [None, ""]}), "a")
 
 
 # -- decoding ------------------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def test_lines_of_any_bytes(tmp_path_factory: pytest.TempPathFactory, lines: lis
     path = tmp_path_factory.mktemp("lines") / "x"
     path.write_bytes(b"\n".join(lines))
     try:
-        source = open_text(path, ReadOptions())
+        source = open_text(path)
     except InputError:
         return
     documents = list(source.documents())
@@ -268,7 +268,7 @@ def test_lines_of_any_bytes(tmp_path_factory: pytest.TempPathFactory, lines: lis
 
 @pytest.mark.data
 def test_twenty_newsgroups(data_dir: Path) -> None:
-    source = open_text(data_dir / "20news.tar.gz", ReadOptions())
+    source = open_text(data_dir / "20news.tar.gz")
     assert len(source) == 18_846
     assert not source.unreadable
     assert source.facts["duplicates"] == 0
@@ -278,7 +278,7 @@ def test_twenty_newsgroups(data_dir: Path) -> None:
 
 @pytest.mark.data
 def test_reuters(data_dir: Path) -> None:
-    source = open_text(data_dir / "reuters21578.tar.gz", ReadOptions())
+    source = open_text(data_dir / "reuters21578.tar.gz")
     assert len(source) == 31
     parts = [text for name, text in zip(source.ids, source.documents(), strict=True) if name.endswith(".sgm")]
     assert len(parts) == 22

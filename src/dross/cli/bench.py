@@ -77,7 +77,9 @@ def run_bench(
 ) -> None:
     """Run the cells of tables and write each result down; tell of those that cannot run, and why."""
     cells = _distinct(find_tables(names), budget, detectors, seeds)
-    _check_device(device)
+    from dross.tensors import resolve_device
+
+    resolve_device(device)
     store = Results(results)
     runnable, obstacles = _sorted_out(cells, store.load() if resume else {})
     console = Console()
@@ -173,10 +175,3 @@ def _outcome(record: dict[str, Any]) -> str:
 
 def _counted(n: int, others: dict[str, int]) -> str:
     return ", ".join([f"{n} cells to run", *(f"{count}: {reason}" for reason, count in others.items())]) + "."
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ParameterError("--device is cuda, but torch sees no GPU; use --device auto or cpu.")

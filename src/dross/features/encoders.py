@@ -17,6 +17,7 @@ from dross.errors import InputError
 from dross.features.encoder_files import EncoderFiles, need
 from dross.features.image_preparation import ImagePreparation
 from dross.features.sentence_modules import check_modules
+from dross.sources.streams import in_brief
 from dross.tensors import has_bf16, resolve_device
 
 __all__ = ["ImageEncoder", "TextEncoder"]
@@ -228,5 +229,4 @@ def _be_quiet() -> None:
 
 def _not_loaded(folder: str, error: Exception) -> InputError:
     """Return what to say of a damaged or foreign folder; each kind of damage has an exception of its own."""
-    reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".:")
-    return InputError(f"{folder} cannot be loaded as an encoder: {reason}.")
+    return InputError(f"{folder} cannot be loaded as an encoder: {in_brief(error)}.")

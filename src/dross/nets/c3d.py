@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dross.errors import InputError
+from dross.sources.streams import in_brief
 
 __all__ = ["C3DNet", "convert_c3d", "load_c3d"]
 
@@ -114,8 +115,7 @@ def convert_c3d(source: Path, target: Path, mean: tuple[float, float, float] = (
     try:
         content = torch.load(source, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise InputError(f"{source} cannot be read as weights alone: {reason}.") from None
+        raise InputError(f"{source} cannot be read as weights alone: {in_brief(error)}.") from None
     if isinstance(content, Mapping):
         content = content.get("state_dict", content)
     if not isinstance(content, Mapping):
@@ -123,7 +123,10 @@ def convert_c3d(source: Path, target: Path, mean: tuple[float, float, float] = (
     with torch.device("meta"):
         needed = {name: tensor.shape for name, tensor in C3DNet().state_dict().items() if name != "mean"}
     found = {name: _look_up(content, name, tuple(shape), source) for name, shape in needed.items()}
-    save_file(found | {"mean": torch.tensor(mean, dtype=torch.float32)}, target)
+    try:
+        save_file(found | {"mean": torch.tensor(mean, dtype=torch.float32)}, target)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{target} cannot be written: {in_brief(error)}.") from None
 
 
 def _look_up(content: Mapping[str, object], name: str, shape: tuple[int, ...], source: Path) -> Tensor:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dross.errors import InputError
 from dross.sources.base import ReadOptions, Source
 from dross.sources.recognise import Recognised, recognise
+
+if TYPE_CHECKING:
+    from dross.sources.tables import TableSource
 
 __all__ = ["open_source"]
 
@@ -45,15 +48,9 @@ def open_source(data: Any, options: ReadOptions | None = None) -> Source:
         _check_forced(Recognised("array", "npy"), options, "the array")
         return array_source(data, "array", options)
     from dross.sources.frames import frame_source
-    from dross.sources.tables import find_column
 
     _check_forced(Recognised("table", "arrow"), options, "the table")
-    table = frame_source(data, options)
-    if options.text_column is None:
-        return table
-    from dross.sources.text import text_column
-
-    return text_column(table, find_column(options.text_column, table.columns), options)
+    return _texts_if_asked(frame_source(data, options), options)
 
 
 def _open_path(path: Path, options: ReadOptions) -> Source:
@@ -76,21 +73,22 @@ def _open_path(path: Path, options: ReadOptions) -> Source:
 
         return open_vectors(path)
     if kind == "table":
-        return _open_table(path, found, options)
+        from dross.sources.tables import open_table
+
+        return _texts_if_asked(open_table(path, found.format, options), options)
     from dross.sources.text import open_text
 
-    return open_text(path, options)
+    return open_text(path)
 
 
-def _open_table(path: Path, found: Recognised, options: ReadOptions) -> Source:
-    from dross.sources.tables import find_column, open_table
-
-    table = open_table(path, found.format, options)
+def _texts_if_asked(table: TableSource, options: ReadOptions) -> Source:
+    """Return the table, or the column of it that is to be read as texts."""
     if options.text_column is None:
         return table
+    from dross.sources.tables import find_column
     from dross.sources.text import text_column
 
-    return text_column(table, find_column(options.text_column, table.columns), options)
+    return text_column(table, find_column(options.text_column, table.columns))
 
 
 def _names_columns(options: ReadOptions) -> bool:

@@ -14,14 +14,11 @@ What is passed over, and how it is told (`WalkLog`):
 
 from __future__ import annotations
 
-import lzma
 import os
 import re
 import stat
-import struct
 import tarfile
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,6 +28,7 @@ from typing import IO, Literal
 
 from dross.errors import InputError
 from dross.sources.base import Unreadable
+from dross.sources.streams import READ_ERRORS, in_brief
 
 __all__ = [
     "IMAGE_FORMATS",
@@ -76,19 +74,6 @@ _NOT_VIDEO = frozenset(
 )
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _HIDDEN_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
-# What Python's readers raise for damaged bytes; which one depends on where the damage is.
-_READ_ERRORS = (
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-)
 
 
 Want = Callable[[str, bytes], bool]
@@ -162,8 +147,8 @@ def walk(path: Path, log: WalkLog, want: Want = lambda name, head: True) -> Iter
         content: bytes | None = None
         try:
             content = None if trouble else _read(entry, name, want)
-        except _READ_ERRORS as error:
-            trouble = _in_words(error)
+        except READ_ERRORS as error:
+            trouble = in_brief(error)
         if trouble:
             log.unreadable.append(Unreadable(name, trouble))
         elif content is None:
@@ -190,8 +175,8 @@ def archive_format(path: Path) -> Literal["zip", "tar"] | None:
         if tarfile.is_tarfile(path):
             return "tar"
     except PermissionError as error:
-        raise InputError(f"{path} cannot be read: {_in_words(error)}.") from None
-    except _READ_ERRORS:
+        raise InputError(f"{path} cannot be read: {in_brief(error)}.") from None
+    except READ_ERRORS:
         pass  # the first compressed block is damaged
     if path.name.lower().endswith(_ARCHIVE_SUFFIXES):
         raise InputError(f"{path} is named like an archive, but is damaged, cut off or none.")
@@ -328,8 +313,8 @@ def _folder_entries(root: Path, log: WalkLog) -> Iterator[_Entry]:
                 children = sorted(path.iterdir(), reverse=True)
             except OSError as error:
                 if path == root:
-                    raise InputError(f"{path} cannot be read: {_in_words(error)}.") from None
-                log.unreadable.append(Unreadable(_readable_name(name), _in_words(error)))
+                    raise InputError(f"{path} cannot be read: {in_brief(error)}.") from None
+                log.unreadable.append(Unreadable(_readable_name(name), in_brief(error)))
                 continue
             pending += [child for child in children if not _is_hidden(child.name)]
             log.hidden += sum(_is_hidden(child.name) for child in children)
@@ -358,8 +343,8 @@ def _is_read_elsewhere(folder: Path, root: Path, visited: set[str]) -> bool:
 def _zip_entries(path: Path) -> Iterator[_Entry]:
     try:
         archive = zipfile.ZipFile(path)
-    except _READ_ERRORS as error:
-        raise InputError(f"{path} is a damaged zip: {_in_words(error)}.") from None
+    except READ_ERRORS as error:
+        raise InputError(f"{path} is a damaged zip: {in_brief(error)}.") from None
     with archive:
         for info in archive.infolist():
             if info.is_dir():
@@ -388,9 +373,9 @@ def _tar_entries(path: Path, log: WalkLog) -> Iterator[_Entry]:
                 count += 1
                 yield _Entry(info.name, partial(_open_in_tar, archive, info), info.size, trouble)
             _check_end(archive)
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         if not count:
-            raise InputError(f"{path} is a damaged tar: {_in_words(error)}.") from None
+            raise InputError(f"{path} is a damaged tar: {in_brief(error)}.") from None
         log.damage = f"{path.name} is damaged or cut off after its first {count} files; the rest is lost"
 
 
@@ -445,8 +430,3 @@ def name_trouble(name: str) -> str | None:
     if ".." in parts or not parts[0] or parts[0].endswith(":"):
         return "an absolute name or one with '..'"
     return None
-
-
-def _in_words(error: BaseException) -> str:
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    return text.rstrip(".")

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from dross.errors import InputError
 from dross.sources.base import ReadOptions, Source, Unreadable
 from dross.sources.columnar import batch_rows
-from dross.sources.streams import in_brief
+from dross.sources.streams import damage_named
 from dross.sources.tables import table_source
 
 __all__ = ["array_source", "open_array"]
 
 _LABEL_NAME = re.compile(r"(.*_)?(y|labels?|targets?|class(es)?)(_.*)?", re.IGNORECASE)
+_ARROW_UNITS = ("s", "ms", "us", "ns", "D")
+_DIMENSIONS = {"table": (2,), "image": (3, 4)}
 
 
 class _ArrayReader:
@@ -54,13 +56,23 @@ class _ArrayReader:
 def _column(values: NDArray[Any]) -> pa.Array:
     """Return one column as Arrow; of mixed objects, as text."""
     if values.dtype.kind == "O":
-        missing = [value is None or value is pa.NA or value != value for value in values]
-        return pa.array(
-            [None if gone else _text(value) for value, gone in zip(values, missing, strict=True)], pa.string()
-        )
+        return pa.array([None if _is_missing(value) else _text(value) for value in values], pa.string())
     if values.dtype.kind == "U":
         return pa.array(values.tolist(), pa.string())
+    if values.dtype.kind == "f" and values.dtype.itemsize > 8:
+        values = values.astype(np.float64)
+    if values.dtype.kind == "M" and np.datetime_data(values.dtype)[0] not in _ARROW_UNITS:
+        values = values.astype("datetime64[s]")
     return pa.array(np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False)))
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or value is pa.NA:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # pandas' NA says neither yes nor no, an array says it of each value
+        return not hasattr(value, "__len__")
 
 
 def _text(value: Any) -> str:
@@ -82,6 +94,12 @@ def array_source(array: NDArray[Any], name: str, options: ReadOptions) -> Source
         from dross.sources.vectors import vector_array
 
         return vector_array(array, name)
+    needed = _DIMENSIONS.get(options.kind)
+    if needed is not None and array.ndim not in needed:
+        dimensions = " or ".join(map(str, needed))
+        raise InputError(
+            f"{name} has shape {array.shape}; as {options.kind} it needs {dimensions} dimensions."
+        )
     if array.ndim in (3, 4):
         from dross.sources.images import image_array
 
@@ -107,17 +125,13 @@ def open_array(path: Path, file_format: str, options: ReadOptions) -> Source:
     InputError
         If the file is damaged, holds pickled objects, or it is open which of its arrays is meant.
     """
-    try:
+    with damage_named(path, "an array"):
         if file_format == "npy":
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             return array_source(array, path.name, options)
         name = _choose(path, _shapes(path), options.array)
         with np.load(path, allow_pickle=False) as archive:
             array = archive[name]
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as an array: {in_brief(error)}.") from error
     source = array_source(array, path.name, options)
     source.facts["array"] = name
     source.notes.insert(0, f"array {name!r} of shape {array.shape}")

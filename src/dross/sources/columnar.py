@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dross.errors import InputError
 from dross.sources.base import Unreadable
-from dross.sources.streams import in_brief
+from dross.sources.streams import damage_named
 
 __all__ = ["ArrowFileReader", "MemoryReader", "ParquetReader", "batch_rows"]
 
@@ -86,14 +86,11 @@ class ParquetReader(_Reader):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            with pq.ParquetFile(path) as file:
-                super().__init__(file.schema_arrow, file.metadata.num_rows, {"format": "Parquet"})
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path} cannot be read as Parquet: {in_brief(error)}.") from error
+        with damage_named(path, "Parquet"), pq.ParquetFile(path) as file:
+            super().__init__(file.schema_arrow, file.metadata.num_rows, {"format": "Parquet"})
 
     def _read(self, columns: list[str], n_rows: int) -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(self._path) as file:
+        with damage_named(self._path, "Parquet"), pq.ParquetFile(self._path) as file:
             # Parquet takes "a" for a prefix of "a.b" too: hence the second selection.
             for batch in file.iter_batches(n_rows, columns=columns):
                 yield batch.select(columns)
@@ -105,12 +102,10 @@ class ArrowFileReader(_Reader):
     def __init__(self, path: Path, *, is_stream: bool) -> None:
         self._path = path
         self._is_stream = is_stream
-        try:
+        with damage_named(path, "Arrow IPC"):
             with pa.memory_map(str(path)) as source, self._open(source) as reader:
                 schema = reader.schema
             n_rows = sum(len(batch) for batch in self._all())
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path} cannot be read as Arrow IPC: {in_brief(error)}.") from error
         super().__init__(schema, n_rows, {"format": "Arrow IPC"})
 
     def _open(self, source: Any) -> Any:

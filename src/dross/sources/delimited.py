@@ -18,6 +18,7 @@ from dross.errors import InputError
 from dross.sources.base import Unreadable
 from dross.sources.sniff import NO_DELIMITER, sniff
 from dross.sources.streams import (
+    READ_ERRORS,
     BlankDelimited,
     compression_of,
     encoding_of,
@@ -98,7 +99,9 @@ class DelimitedReader:
         """Yield the readable rows in order, a few thousand at a time, as string columns."""
         try:
             yield from self._rows(columns, lambda row: "skip")
-        except (pa.ArrowInvalid, OSError, EOFError) as error:
+        except InputError:
+            raise
+        except READ_ERRORS as error:
             raise InputError(f"{self._path} changed while it was read: {in_brief(error)}.") from error
 
     def _rows(self, columns: Sequence[str], on_ragged: Callable[[Any], str]) -> Iterator[pa.RecordBatch]:
@@ -175,7 +178,7 @@ class DelimitedReader:
             failure = InputError(f"{self._path} cannot be read as a table: {in_brief(error)}.")
         except InputError as error:
             failure = error
-        except (OSError, EOFError) as error:
+        except READ_ERRORS as error:
             raise InputError(f"{self._path} cannot be read: {in_brief(error)}.") from error
         return np.empty(0, dtype=np.int64), failure
 

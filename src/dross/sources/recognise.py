@@ -12,7 +12,7 @@ from dross.errors import InputError
 from dross.sources.archives import archive_format, looks_like_image, looks_like_text, looks_like_video, peek
 from dross.sources.base import Kind
 from dross.sources.sniff import sniff
-from dross.sources.streams import compression_of, encoding_of, in_brief, read_start
+from dross.sources.streams import compression_of, damage_named, encoding_of, in_brief, read_start
 
 __all__ = ["Recognised", "recognise"]
 
@@ -123,13 +123,13 @@ def _folder_or_archive(path: Path, form: str) -> Recognised:
 
 
 def _zip(path: Path) -> Recognised:
-    with zipfile.ZipFile(path) as archive:
+    with damage_named(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if "[Content_Types].xml" in names:
         if any(name.startswith("xl/workbook.") for name in names):
             return Recognised("table", "xlsx")
         raise InputError(f"{path} is an Office document, but no spreadsheet.")
-    if names and all(name.endswith(".npy") for name in names):
+    if path.suffix.lower() != ".zip" and names and all(name.endswith(".npy") for name in names):
         return Recognised("array", "npz")
     if names[:1] == ["mimetype"]:
         raise InputError(f"{path} is an OpenDocument or EPUB file; save it as .xlsx, CSV or plain text.")

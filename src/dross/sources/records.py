@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import warnings
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -19,7 +18,7 @@ from dross.errors import InputError
 from dross.sources.base import Unreadable
 from dross.sources.columnar import MemoryReader
 from dross.sources.sniff import column_names, has_header
-from dross.sources.streams import encoding_of, in_brief, open_text_lines, read_start
+from dross.sources.streams import damage_named, encoding_of, open_text_lines, read_start
 
 __all__ = ["JsonLinesReader", "read_spreadsheet"]
 
@@ -80,7 +79,7 @@ class JsonLinesReader:
 
     def _records(self) -> Iterator[tuple[int, Record | None]]:
         """Yield line numbers (from 1) and objects, blank lines left out."""
-        with open_text_lines(self._path, self._encoding) as lines:
+        with damage_named(self._path), open_text_lines(self._path, self._encoding) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield number, _parse_record(line)
@@ -124,18 +123,13 @@ def read_spreadsheet(path: Path) -> MemoryReader:
     """
     import openpyxl
 
-    try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # styles and validations that openpyxl does not know
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            try:
-                found = next(
-                    ((sheet.title, rows) for sheet in book.worksheets if (rows := _rows(sheet))), None
-                )
-            finally:
-                book.close()
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, SyntaxError) as error:
-        raise InputError(f"{path} cannot be read as a spreadsheet: {in_brief(error)}.") from error
+    with damage_named(path, "a spreadsheet"), path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # styles and validations that openpyxl does not know
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        try:
+            found = next(((sheet.title, rows) for sheet in book.worksheets if (rows := _rows(sheet))), None)
+        finally:
+            book.close()
     if found is None:
         raise InputError(f"{path}: no sheet has any data.")
     title, rows = found

@@ -8,32 +8,82 @@ import gzip
 import io
 import lzma
 import re
+import struct
+import tarfile
+import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from dross.errors import InputError
 
 __all__ = [
+    "READ_ERRORS",
     "BlankDelimited",
     "compression_of",
+    "damage_named",
     "encoding_of",
     "in_brief",
+    "marked_encoding",
     "open_bytes",
     "open_text_lines",
     "read_start",
     "tabs_for_blanks",
 ]
 
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark is its beginning
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF8: "utf-8-sig",
+}
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
 _ENDS = re.compile(r"(?:^|(?<=[\r\n]))[ \t]+|[ \t]+(?=[\r\n]|\Z)")
 _RUNS = re.compile(r'("[^"\n]*")|[ \t]+')
-_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, OSError)
+
+READ_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+    OverflowError,
+    SyntaxError,  # of XML
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+)
+"""What readers raise for damaged bytes; which one depends on where the damage is."""
 
 
 def in_brief(error: BaseException) -> str:
-    """Return the first line of an error's message without its full stop, to stand in a sentence."""
-    return str(error).strip().partition("\n")[0].rstrip(".")
+    """Return an error in a few words without a full stop, to stand in a sentence."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    first_line = str(error).strip().partition("\n")[0]
+    return (reason or first_line or type(error).__name__).rstrip(".:")
+
+
+@contextmanager
+def damage_named(path: Path, what: str = "") -> Iterator[None]:
+    """Turn whatever a reader raises for damaged bytes into an `InputError` that names the file.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        "a table", say, where it was to be read as one.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except READ_ERRORS as error:
+        raise InputError(f"{path} cannot be read{what and ' as '}{what}: {in_brief(error)}.") from error
 
 
 def compression_of(path: Path) -> str | None:
@@ -68,29 +118,27 @@ def read_start(
     InputError
         If the file cannot be read or its compression is damaged.
     """
-    try:
-        with open_bytes(path) as file:
-            start = file.read(n_bytes)
-            while len(start) < most and start.count(b"\n") < n_lines and (more := file.read(n_bytes)):
-                start += more
-            is_cut = bool(file.read(1))
-    except PermissionError as error:
-        raise InputError(f"{path} cannot be read: permission denied.") from error
-    except _DAMAGED as error:
-        raise InputError(f"{path} cannot be read: {in_brief(error)}.") from error
+    with damage_named(path), open_bytes(path) as file:
+        start = file.read(n_bytes)
+        while len(start) < most and start.count(b"\n") < n_lines and (more := file.read(n_bytes)):
+            start += more
+        is_cut = bool(file.read(1))
     return start, is_cut
 
 
+def marked_encoding(start: bytes) -> str | None:
+    """Return what the mark at the beginning says, if there is one."""
+    return next((encoding for mark, encoding in _MARKS.items() if start.startswith(mark)), None)
+
+
 def encoding_of(start: bytes) -> str:
-    """Return "utf-16", "utf-8-sig", "utf-8" or, where that cannot be, "latin-1".
+    """Return what the mark at the beginning says, "utf-8" or, where that cannot be, "latin-1".
 
     >>> encoding_of("grün".encode()), encoding_of("grün".encode("latin-1"))
     ('utf-8', 'latin-1')
     """
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if start.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
+    if marked := marked_encoding(start):
+        return marked
     try:  # not final: the last character may be cut in two
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:

@@ -6,9 +6,6 @@ a file of lines. Bytes with NUL or many control characters are no text.
 
 from __future__ import annotations
 
-import codecs
-import lzma
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,21 +21,14 @@ from numpy.typing import NDArray
 
 from dross.errors import InputError
 from dross.sources.archives import WalkLog, archive_format, looks_like_text, walk
-from dross.sources.base import ReadOptions, Source, Unreadable
-from dross.sources.streams import open_bytes
+from dross.sources.base import Source, Unreadable
+from dross.sources.streams import READ_ERRORS, in_brief, marked_encoding, open_bytes
 from dross.sources.tables import TableSource
 
 __all__ = ["TextSource", "decode_text", "open_text", "text_column"]
 
 _KEPT_CHARACTERS = 64 * 1024 * 1024
 _SHOWN_CHARACTERS = 2000
-_MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark is its beginning
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-    codecs.BOM_UTF8: "utf-8-sig",
-}
 
 
 @dataclass
@@ -76,9 +66,17 @@ class TextSource(Source):
 
     def documents(self) -> Iterator[str]:
         """Yield all documents in row order; may be called again and again."""
-        if self.kept is not None:
-            return iter(self.kept)
-        return (text for _, text in self.reader(_Log()))
+        return iter(self.kept) if self.kept is not None else self._read_again()
+
+    def _read_again(self) -> Iterator[str]:
+        n = 0
+        for _, text in self.reader(_Log()):
+            n += 1
+            if n > len(self):
+                break
+            yield text
+        if n != len(self):
+            raise InputError(f"{self.name} has changed while it was read.")
 
     def read(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
         """Return a few whole documents, in the order asked."""
@@ -104,7 +102,7 @@ class TextSource(Source):
         )
 
 
-def open_text(path: Path, options: ReadOptions) -> TextSource:
+def open_text(path: Path) -> TextSource:
     """Read a file of lines (also compressed), or a folder or archive of text files.
 
     The ids are 0-based line numbers, or names relative to ``path``. Blank lines are passed over; blank
@@ -120,11 +118,10 @@ def open_text(path: Path, options: ReadOptions) -> TextSource:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     _ = (Path(folder) / "notes.txt").write_text("one\\n\\nthree\\n")
-    ...     source = open_text(Path(folder) / "notes.txt", ReadOptions())
+    ...     source = open_text(Path(folder) / "notes.txt")
     >>> source.ids.tolist(), list(source.documents())
     ([0, 2], ['one', 'three'])
     """
-    del options  # nothing in them concerns texts
     if path.is_dir() or archive_format(path):
         source = _source(path.name, partial(_files, path))
         source.facts["format"] = archive_format(path) or "folder"
@@ -135,7 +132,7 @@ def open_text(path: Path, options: ReadOptions) -> TextSource:
     return source
 
 
-def text_column(table: TableSource, column: str, options: ReadOptions) -> TextSource:
+def text_column(table: TableSource, column: str) -> TextSource:
     """Take one column of a table as documents; ids and known answers stay those of its rows.
 
     Rows whose cell is missing or blank are listed as unreadable.
@@ -145,7 +142,6 @@ def text_column(table: TableSource, column: str, options: ReadOptions) -> TextSo
     InputError
         Every cell is missing or blank.
     """
-    del options
     source = _source(table.name, partial(_cells, table, column), table=table)
     rows = source.ids.astype(np.int64)
     labels = table.labels
@@ -168,10 +164,11 @@ def decode_text(content: bytes) -> tuple[str, str]:
 
     Examples
     --------
+    >>> import codecs
     >>> decode_text("für".encode("latin-1")), decode_text(codecs.BOM_UTF8 + b"for")
     (('für', 'latin-1'), ('for', 'utf-8-sig'))
     """
-    marked = _marked_encoding(content)
+    marked = marked_encoding(content)
     if marked is None and (b"\0" in content or not looks_like_text(content)):
         raise ValueError("binary content, no text")
     encoding = marked or "utf-8"
@@ -249,16 +246,16 @@ def _lines(path: Path, log: _Log) -> Iterator[tuple[int, str]]:
                 else:
                     log.encodings[encoding] += 1
                     yield number, text
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except READ_ERRORS as error:
         if number < 0:
-            raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+            raise InputError(f"{path} cannot be read: {in_brief(error)}.") from None
         log.damage = f"{path.name} is damaged or cut off after line {number + 1:,}; the rest is lost"
 
 
 def _open_lines(path: Path) -> TextIOWrapper:
     with open_bytes(path) as file:
         start = file.read(4096)
-    encoding = _marked_encoding(start)
+    encoding = marked_encoding(start)
     if encoding in ("utf-16", "utf-32"):
         return TextIOWrapper(open_bytes(path), encoding, "replace")
     if not looks_like_text(start):
@@ -286,7 +283,3 @@ def _cells(table: TableSource, column: str, log: _Log) -> Iterator[tuple[int, st
                 log.unreadable.append(Unreadable(str(table.ids[row]), f"empty cell in {column!r}"))
             else:
                 yield row, text
-
-
-def _marked_encoding(content: bytes) -> str | None:
-    return next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), None)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from dross.errors import InputError
 from dross.sources.archives import WalkLog, looks_like_numbers, walk
 from dross.sources.base import Source, Unreadable
+from dross.sources.streams import in_brief
 
 __all__ = ["VectorSource", "open_vectors", "vector_array"]
 
@@ -72,7 +73,7 @@ def open_vectors(path: Path) -> VectorSource:
         try:
             part = _read(content)
         except (ValueError, EOFError, OSError) as error:
-            log.unreadable.append(Unreadable(name, str(error).splitlines()[0].rstrip(".")))
+            log.unreadable.append(Unreadable(name, in_brief(error)))
             continue
         if parts and part.shape[1] != parts[0].shape[1]:
             wrong = f"{part.shape[1]} numbers a row, {names[0]} has {parts[0].shape[1]}"

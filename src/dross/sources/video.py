@@ -25,6 +25,7 @@ from dross.sources.base import ReadOptions, Unreadable
 from dross.sources.images import ImageSource
 from dross.sources.resizing import fit_inside
 from dross.sources.spool import Spool
+from dross.sources.streams import in_brief
 
 __all__ = ["FRAMES", "VideoSource", "open_videos"]
 
@@ -211,7 +212,7 @@ def _read_video(file: Path, name: str, side: int, tally: _Tally) -> str | None:
     except InputError:  # of the spool: no fault of the file
         raise
     except _decoding_errors() as error:
-        reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+        reason = in_brief(error)
         return f"{reason}; the rest after {_clock(end)} is lost" if count else reason
     return None if count else f"fewer than {FRAMES} frames"
 

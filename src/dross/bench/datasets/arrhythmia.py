@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from dross.bench.datasets.base import ArrayRows, Data, Dataset, Layout
-from dross.bench.datasets.files import damage_named, read_npz
+from dross.bench.datasets.files import read_npz
 from dross.errors import InputError
+from dross.sources.streams import damage_named
 
 __all__ = ["ARRHYTHMIA"]
 

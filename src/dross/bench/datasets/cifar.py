@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dross.bench.datasets.base import ArrayRows, Data, Dataset, Layout
-from dross.bench.datasets.files import damage_named, read_npz
+from dross.bench.datasets.files import read_npz
 from dross.bench.datasets.images import Images, ImageSlices
 from dross.errors import InputError
+from dross.sources.streams import damage_named
 
 __all__ = ["CIFAR10", "CIFAR10_CLASSES", "CIFAR100", "read_batch"]
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -17,22 +13,9 @@ from numpy.typing import NDArray
 
 from dross.errors import InputError
 from dross.sources.archives import WalkLog, walk
-from dross.sources.streams import in_brief
+from dross.sources.streams import damage_named
 
-__all__ = ["FileContents", "Tree", "damage_named", "read_npz", "read_tree"]
-
-
-@contextmanager
-def damage_named(path: Path) -> Iterator[None]:
-    """Turn whatever a reader raises for damaged bytes into a sentence that names the file."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (OSError, EOFError, ValueError, KeyError, struct.error, zlib.error, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path} is damaged or not what its name says: {in_brief(error) or type(error).__name__}."
-        ) from error
+__all__ = ["FileContents", "Tree", "read_npz", "read_tree"]
 
 
 def read_npz(path: Path, *names: str) -> list[NDArray[Any]]:

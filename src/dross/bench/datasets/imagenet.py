@@ -6,9 +6,9 @@ import csv
 from pathlib import Path
 
 from dross.bench.datasets.base import Data, Dataset, Layout, locate
-from dross.bench.datasets.files import damage_named
 from dross.bench.datasets.folders import image_folders
 from dross.errors import InputError
+from dross.sources.streams import damage_named
 
 __all__ = ["IMAGENET", "synset_names"]
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from dross.bench.datasets.base import Data, Dataset, Layout, TableRows, locate
-from dross.bench.datasets.files import damage_named
+from dross.sources.streams import damage_named
 
 __all__ = ["COLUMNS", "KDD"]
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dross.bench.datasets.base import ArrayRows, Data, Dataset, Layout, locate
-from dross.bench.datasets.files import damage_named, read_npz
+from dross.bench.datasets.files import read_npz
 from dross.errors import InputError
-from dross.sources.streams import open_bytes
+from dross.sources.streams import damage_named, open_bytes
 
 __all__ = ["FASHION_MNIST", "MNIST", "read_idx"]
 
