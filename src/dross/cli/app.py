@@ -6,13 +6,13 @@ import errno
 import io
 import shlex
 import sys
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from dross.cli.bench_app import DeviceOption, bench_app
+from dross.cli.bench_app import bench_app
 from dross.errors import DrossError
 
 __all__ = ["app", "main"]
@@ -32,19 +32,6 @@ _DISK = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EROFS: "it is read-only",
 }
-
-
-class KindOption(StrEnum):
-    """What the data is taken for."""
-
-    auto, table, image, text, array = "auto", "table", "image", "text", "array"
-    video, features = "video", "features"
-
-
-class PrecisionOption(StrEnum):
-    """What a deep detector is trained in."""
-
-    auto, float32, bf16 = "auto", "32", "bf16"
 
 
 def main() -> None:
@@ -100,7 +87,10 @@ def find(
     anomaly_value: Annotated[
         str | None, typer.Option(help="What the label column says of an anomaly.")
     ] = None,
-    kind: Annotated[KindOption, typer.Option(help="What PATH is.")] = KindOption.auto,
+    kind: Annotated[
+        Literal["auto", "table", "image", "text", "array", "video", "features"],
+        typer.Option(help="What PATH is."),
+    ] = "auto",
     array: Annotated[str | None, typer.Option(help="Which array of an .npz file.")] = None,
     image_size: Annotated[
         int | None, typer.Option(min=16, max=1024, help="Side of the square images take.")
@@ -109,10 +99,10 @@ def find(
         int | None, typer.Option(min=1, help="Passes of a deep detector over the data.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal scores.")] = 0,
-    device: Annotated[DeviceOption, typer.Option()] = DeviceOption.auto,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
     precision: Annotated[
-        PrecisionOption, typer.Option(help="What training computes in.")
-    ] = PrecisionOption.auto,
+        Literal["auto", "32", "bf16"], typer.Option(help="What training computes in.")
+    ] = "auto",
     top: Annotated[int, typer.Option(min=0, help="Rows to explain and show, flagged or not.")] = 20,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint of a run cut short.")
@@ -121,38 +111,40 @@ def find(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
 ) -> None:
-    from dross.cli.find import FindRequest, run_find
+    from dross import pipeline
+    from dross.cli.find import FindRequest, parameter_of, run_find, share_of
 
-    run_find(
-        FindRequest(
-            path=path,
-            out=out,
-            command=shlex.join(["dross", *sys.argv[1:]]),
-            resume=resume,
-            force=force,
-            as_json=json,
-            quiet=quiet,
-        ),
-        {
-            "features": features,
-            "detector": detector,
-            "contamination": contamination,
-            "id_column": id_column,
-            "text_column": text_column,
-            "ignore_columns": tuple(ignore_column or ()),
-            "label_column": label_column,
-            "anomaly_value": anomaly_value,
-            "kind": kind.value,
-            "array": array,
-            "image_size": image_size,
-            "epochs": epochs,
-            "random_state": seed,
-            "device": device.value,
-            "precision": precision.value,
-            "top": top,
-        },
-        param or [],
+    request = FindRequest(
+        path=path,
+        out=out,
+        command=shlex.join(["dross", *sys.argv[1:]]),
+        resume=resume,
+        force=force,
+        as_json=json,
+        quiet=quiet,
     )
+    job = partial(
+        pipeline.find,
+        path,
+        features=features,
+        detector=detector,
+        parameters=dict(map(parameter_of, param or ())),
+        contamination=share_of(contamination),
+        id_column=id_column,
+        text_column=text_column,
+        ignore_columns=ignore_column or (),
+        label_column=label_column,
+        anomaly_value=anomaly_value,
+        kind=kind,
+        array=array,
+        image_size=image_size,
+        epochs=epochs,
+        random_state=seed,
+        device=device,
+        precision=precision,
+        top=top,
+    )
+    run_find(request, job)
 
 
 @app.command(help="Score new data with a model that `dross find` wrote.")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,38 +18,18 @@ bench_app = typer.Typer(
 _RESULTS = Path("benchmarks/results/cells")
 
 
-class BudgetOption(StrEnum):
-    """How much of a table is run."""
-
-    smoke, cpu, gpu, paper = "smoke", "cpu", "gpu", "paper"
-
-
-class DeviceOption(StrEnum):
-    """Where a deep detector is trained."""
-
-    auto, cpu, cuda = "auto", "cpu", "cuda"
-
-
-class FormatOption(StrEnum):
-    """What tables are printed as."""
-
-    markdown, html, json = "markdown", "html", "json"
-
-
 Tables = Annotated[
     list[str] | None, typer.Argument(metavar="[TABLE]...", help="As duad-2, or duad for all of it.")
 ]
-BudgetChoice = Annotated[BudgetOption, typer.Option(help="How much of a table is run.")]
+Budget = Annotated[Literal["smoke", "cpu", "gpu", "paper"], typer.Option(help="How much of a table is run.")]
 ResultsFolder = Annotated[Path, typer.Option(help="Folder of the results, one line of JSON per cell.")]
 
 
 @bench_app.command("list", help="List the tables, the data they need, and what has run.")
-def list_tables(
-    tables: Tables = None, budget: BudgetChoice = BudgetOption.cpu, results: ResultsFolder = _RESULTS
-) -> None:
+def list_tables(tables: Tables = None, budget: Budget = "cpu", results: ResultsFolder = _RESULTS) -> None:
     from dross.cli.bench import run_list
 
-    run_list(tuple(tables or ()), budget.value, results)
+    run_list(tuple(tables or ()), budget, results)
 
 
 @bench_app.command(help="Run tables; every result is written down as it comes.")
@@ -59,9 +38,9 @@ def run(
     detector: Annotated[
         list[str] | None, typer.Option(help="Only this detector or method; more than once for more.")
     ] = None,
-    budget: BudgetChoice = BudgetOption.cpu,
+    budget: Budget = "cpu",
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0, 1, … of each cell.")] = None,
-    device: Annotated[DeviceOption, typer.Option()] = DeviceOption.auto,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Cells at a time; they share the cores.")] = 1,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Begin no cell later than this; go on with --resume.")
@@ -74,9 +53,9 @@ def run(
     run_bench(
         tuple(tables),
         detectors=tuple(detector or ()),
-        budget=budget.value,
+        budget=budget,
         seeds=seeds,
-        device=device.value,
+        device=device,
         jobs=jobs,
         minutes=minutes,
         resume=resume,
@@ -87,13 +66,15 @@ def run(
 @bench_app.command(help="Print tables: ours, the paper's numbers, the classical baselines, seconds.")
 def table(
     tables: Tables = None,
-    budget: BudgetChoice = BudgetOption.cpu,
-    format: Annotated[FormatOption, typer.Option(help="html draws the figures too.")] = FormatOption.markdown,
+    budget: Budget = "cpu",
+    format: Annotated[
+        Literal["markdown", "html", "json"], typer.Option(help="html draws the figures too.")
+    ] = "markdown",
     results: ResultsFolder = _RESULTS,
 ) -> None:
     from dross.cli.bench import run_table
 
-    run_table(tuple(tables or ()), budget.value, format.value, results)
+    run_table(tuple(tables or ()), budget, format, results)
 
 
 @bench_app.command(help="List the data sets: present or not, layouts, sources, licences.")

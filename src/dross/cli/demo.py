@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import shlex
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
 
+from dross import pipeline
 from dross.cli.find import FindRequest, run_find
 
 __all__ = ["make_messy_table", "make_picture_folder", "run_demo"]
@@ -34,13 +37,28 @@ def run_demo(out: Path) -> None:
     _find(pictures, out / "digits-result")
 
 
-def _find(path: Path, out: Path, **options: str) -> None:
-    shared = {"contamination": "auto", "top": 10, "random_state": 0}
-    names = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in options.items())
-    command = f"dross find {path} --out {out} --top 10 {names}".rstrip()
+def _find(
+    path: Path,
+    out: Path,
+    *,
+    id_column: str | None = None,
+    label_column: str | None = None,
+    anomaly_value: str | None = None,
+) -> None:
+    columns = {"--id-column": id_column, "--label-column": label_column, "--anomaly-value": anomaly_value}
+    given = [word for option, value in columns.items() if value for word in (option, value)]
+    command = shlex.join(["dross", "find", str(path), "--out", str(out), "--top", "10", *given])
     print(f"$ {command}")
     request = FindRequest(str(path), out, command, resume=False, force=True, as_json=False, quiet=False)
-    run_find(request, {**shared, **options}, [])
+    job = partial(
+        pipeline.find,
+        path,
+        id_column=id_column,
+        label_column=label_column,
+        anomaly_value=anomaly_value,
+        top=10,
+    )
+    run_find(request, job)
 
 
 def make_messy_table(path: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
@@ -20,7 +20,7 @@ from dross.result_folder import CHECKPOINT, check_target, earlier_summary
 if TYPE_CHECKING:
     from dross.findings import Findings, TopFinding
 
-__all__ = ["FindRequest", "run_find"]
+__all__ = ["FindRequest", "parameter_of", "run_find", "share_of"]
 
 _ENDINGS = frozenset(
     [
@@ -61,10 +61,8 @@ class FindRequest:
     quiet: bool
 
 
-def run_find(request: FindRequest, options: dict[str, Any], parameters: Sequence[str]) -> None:
-    """Run the main job, write its files and print what was found."""
-    options["contamination"] = _share(options["contamination"])
-    options["parameters"] = dict(_parameter(text) for text in parameters)
+def run_find(request: FindRequest, job: partial[Findings]) -> None:
+    """Run the main job, a call of `dross.find`, write its files and print what was found."""
     folder = (request.out or Path("dross-out") / _stem(request.path)).resolve()
     data = Path(request.path)
     if data.is_dir() and folder.is_relative_to(data.resolve()):
@@ -73,7 +71,7 @@ def run_find(request: FindRequest, options: dict[str, Any], parameters: Sequence
     errors = Console(stderr=True)
     if not request.quiet:
         _mention_checkpoint(request, folder / CHECKPOINT, errors)
-    findings = _find_and_save(request, options, folder, errors)
+    findings = _find_and_save(request, job, folder, errors)
     if request.as_json:
         print(json.dumps(_as_json(findings, folder), ensure_ascii=False, allow_nan=False))
     elif not request.quiet:
@@ -87,17 +85,13 @@ def _mention_checkpoint(request: FindRequest, checkpoint: Path, errors: Console)
         say(errors, f"Starting anew; --resume would go on from the checkpoint {checkpoint}.")
 
 
-def _find_and_save(request: FindRequest, options: dict[str, Any], folder: Path, errors: Console) -> Findings:
+def _find_and_save(request: FindRequest, job: partial[Findings], folder: Path, errors: Console) -> Findings:
     earlier = earlier_summary(folder)
     expected = None if request.force or earlier is None else str(earlier.get("key"))
     made = not folder.exists()
     with console_monitor(errors, quiet=request.quiet or request.as_json) as monitor, stopping(monitor):
-        from dross.pipeline import find
-
         try:
-            findings = find(
-                request.path,
-                **options,
+            findings = job(
                 checkpoint_folder=folder / CHECKPOINT,
                 resume=request.resume,
                 expected_key=expected,
@@ -186,9 +180,10 @@ def _stem(path: str) -> str:
     return name
 
 
-def _share(text: str) -> float | str:
+def share_of(text: str) -> float | Literal["auto"]:
+    """Return what ``--contamination`` says."""
     if text == "auto":
-        return text
+        return "auto"
     try:
         return float(text)
     except ValueError:
@@ -197,7 +192,8 @@ def _share(text: str) -> float | str:
         ) from None
 
 
-def _parameter(text: str) -> tuple[str, Any]:
+def parameter_of(text: str) -> tuple[str, Any]:
+    """Return name and value of a ``--param``."""
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise ParameterError(f"--param {text!r} must have the form NAME=VALUE.")
