@@ -18,7 +18,7 @@ from torch.optim import Adam, Optimizer
 
 from dross.base import BaseDetector, Rows, batches
 from dross.errors import ParameterError
-from dross.features.base import State
+from dross.features.base import State, below
 from dross.tensors import has_bf16, in_one_piece, resolve_device, threads, to_tensor
 from dross.training import Training
 
@@ -371,10 +371,7 @@ class DeepDetector(BaseDetector):
         self.center_, self.scale_ = arrays["center"], arrays["scale"]
         with torch.device("meta"):  # no memory for the sizes a file claims, before they are seen to be true
             self.module_ = self._build_module(self.input_shape_)
-        prefix = "module."
-        state = {
-            n.removeprefix(prefix): torch.from_numpy(a) for n, a in arrays.items() if n.startswith(prefix)
-        }
+        state = {name: torch.from_numpy(array) for name, array in below("module.", arrays).items()}
         self.module_.load_state_dict(state, assign=True)
         self.module_.to(self.device_).eval()
         self._place_standardisation()

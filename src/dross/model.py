@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dross import registry
 from dross.base import BaseDetector
 from dross.errors import InputError, ModelFileError, ParameterError
-from dross.features.base import Features
+from dross.features.base import Features, below
 from dross.features.named import FEATURES, features_class
 from dross.model_file import read_model_file, write_model_file
 from dross.sources import open_source
@@ -221,11 +221,11 @@ class Model:
         build: Any = registry.get(about["name"])
         detector = build(**parameters)
         detector.check_parameters()
-        detector.set_state(about, _below("detector/", arrays))
+        detector.set_state(about, below("detector/", arrays))
         return cls(
             family=family,
             detector_name=about["name"],
-            features=features.from_state(values["features"], _below("features/", arrays)),
+            features=features.from_state(values["features"], below("features/", arrays)),
             detector=detector,
             options=ReadOptions(**_read_options(values["options"])),
             score_quantiles=arrays["score_quantiles"],
@@ -314,10 +314,6 @@ def _read_options(values: dict[str, Any]) -> dict[str, Any]:
     if not 0 <= (options["image_size"] or 0) <= _LARGEST_SIDE:
         raise ModelFileError(f"it wants images of {options['image_size']} pixels a side.")
     return options
-
-
-def _below(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _made_up_clip(shape: tuple[int, ...]) -> Source:

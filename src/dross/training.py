@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dross.base import Rows
 from dross.errors import TrainingError
+from dross.features.base import below
 from dross.tensors import row_taker
 
 if TYPE_CHECKING:
@@ -199,20 +200,16 @@ class Training:
         self.loss_sum.copy_(tensors["loss_sum"])
         self.rows = tensors.get("rows")
         self._lay_out_batches()
-        self.module.load_state_dict(_below("module.", tensors))
-        self.good = _below("good.", tensors)
+        self.module.load_state_dict(below("module.", tensors))
+        self.good = below("good.", tensors)
         for number, optimizer in enumerate(self.optimizers):
             moments: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in _below(f"optimizer.{number}.", tensors).items():
+            for name, tensor in below(f"optimizer.{number}.", tensors).items():
                 index, _, moment = name.partition(".")
                 moments.setdefault(int(index), {})[moment] = tensor
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": moments, "param_groups": groups})
         checkpoint.resumed_from_epoch = self.epoch
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
 def _log_epoch(detector: DeepDetector, epoch: int, n_epochs: int, loss: float) -> None:

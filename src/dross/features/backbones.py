@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dross.base import batches
-from dross.features.base import State
+from dross.features.base import State, below
 from dross.features.image_scaler import ImageScaler
 from dross.nets.conv import conv_encoder
 from dross.tensors import resolve_device
@@ -141,7 +141,7 @@ class TrainedBackbone(_NetBackbone):
         with torch.device("meta"):
             encoder = conv_encoder(backbone.scaler.shape, _CHANNELS, _LATENT_DIM)
         backbone._take(encoder, arrays["center"], arrays["scale"])
-        weights = {n.removeprefix("net."): torch.from_numpy(a) for n, a in arrays.items() if n[:4] == "net."}
+        weights = {name: torch.from_numpy(array) for name, array in below("net.", arrays).items()}
         backbone._net.load_state_dict(weights, assign=True)
         backbone._net.to(backbone._device)
         return backbone

@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dross.errors import InputError
 
 if TYPE_CHECKING:
     from dross.base import BaseDetector
     from dross.sources.base import RowSource, Source
 
-__all__ = ["Explanations", "Features", "State"]
+__all__ = ["Explanations", "Features", "State", "below", "check_enough"]
+
+_FEWEST = 5
+_Value = TypeVar("_Value")
 
 State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 """What is saved of a fitted object: JSON-able values, and arrays by name."""
+
+
+def below(prefix: str, named: Mapping[str, _Value]) -> dict[str, _Value]:
+    """Return what is named with a prefix, without it.
+
+    >>> below("net.", {"net.weight": 1, "center": 2})
+    {'weight': 1}
+    """
+    return {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}
+
+
+def check_enough(source: Source, noun: str) -> None:
+    """Raise `InputError` if there are too few rows to fit anything on."""
+    if len(source) < _FEWEST:
+        raise InputError(f"{source.name} has {len(source)} {noun}; at least {_FEWEST} are needed.")
 
 
 @dataclass(frozen=True)

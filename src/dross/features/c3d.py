@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dross.errors import InputError, ModelFileError
-from dross.features.base import Explanations, Features, State
+from dross.errors import ModelFileError
+from dross.features.base import Explanations, Features, State, check_enough
 from dross.features.cache import VectorCache
 from dross.features.encoder_files import file_sha256
 from dross.features.pretrained import to_length
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["C3D"]
 
-_FEWEST = 5
 _BATCH = 4
 _WIDTH, _HEIGHT, _CROP = 171, 128, 112
 _DIMENSIONS = 4096
@@ -73,8 +72,7 @@ class C3D(Features):
         InputError
             There is no such file, it holds something else, or there are fewer than 5 clips.
         """
-        if len(source) < _FEWEST:
-            raise InputError(f"{source.name} has {len(source)} clips; at least {_FEWEST} are needed.")
+        check_enough(source, "clips")
         self._load()
         self.checksum = file_sha256(Path(self.weights))
         self._describe()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dross.errors import InputError, ModelFileError
-from dross.features.base import Explanations, Features, State
+from dross.features.base import Explanations, Features, State, check_enough
 from dross.sources.base import RowSource, Source
 from dross.sources.images import ImageSource
 
@@ -20,7 +20,6 @@ __all__ = ["ImageScaler", "ScaledRows", "place_in_words"]
 
 _SAMPLE = 2048
 _BATCH = 256
-_FEWEST = 5
 _WIDEST = 1e300  # so that the difference of two values is still a number
 _PLACES = (
     ("upper left", "upper middle", "upper right"),
@@ -107,8 +106,7 @@ class ImageScaler(Features):
             Fewer than 5 images, or all of them are equal.
         """
         rows = cast("ImageSource", source).rows
-        if len(rows) < _FEWEST:
-            raise InputError(f"{source.name} has {len(rows)} images; at least {_FEWEST} are needed.")
+        check_enough(source, "images")
         if _all_equal(rows):
             raise InputError(f"{source.name} has {len(rows)} images, and all of them are equal.")
         self.shape = tuple(rows.shape[1:])

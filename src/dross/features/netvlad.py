@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dross.base import sample_rows
 from dross.errors import ParameterError
 from dross.features.backbones import Backbone, ModuleBackbone, PretrainedBackbone, TrainedBackbone
-from dross.features.base import Explanations, Features, State
+from dross.features.base import Explanations, Features, State, below
 from dross.features.occlusion import explain_images
 from dross.features.pretrained import Pretrained
 from dross.nets.netvlad import NetVLADPooling, sample_descriptors
@@ -166,7 +166,7 @@ class NetVLAD(Features):
     def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         """Take back what `get_state` returned."""
         features = cls(backbone=str(values["backbone"]), published=bool(values["published"]))
-        of_net = {n.removeprefix("net/"): a for n, a in arrays.items() if n.startswith("net/")}
+        of_net = below("net/", arrays)
         if features.backbone:
             features._maps = PretrainedBackbone(Pretrained.from_state(values["net"], of_net))
         else:

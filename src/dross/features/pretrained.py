@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from dross.errors import InputError, ModelFileError, ParameterError
-from dross.features.base import Explanations, Features, State
+from dross.errors import ModelFileError, ParameterError
+from dross.features.base import Explanations, Features, State, check_enough
 from dross.features.cache import KEY_BYTES, VectorCache
 from dross.features.encoder_files import EncoderFiles
 from dross.features.encoders import ImageEncoder, TextEncoder
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Pretrained", "to_length"]
 
-_FEWEST = 5
 _BATCH = 32
 _SORTED = 32 * _BATCH  # texts put in order of their length, so that a batch holds little padding
 _MOST_MAPPED = 20
@@ -93,8 +92,7 @@ class Pretrained(Features):
         InputError
             There is no such encoder, it is of another kind, or there are fewer than 5 rows.
         """
-        if len(source) < _FEWEST:
-            raise InputError(f"{source.name} has {len(source)} rows; at least {_FEWEST} are needed.")
+        check_enough(source, "rows")
         self._family = source.family
         self.files = EncoderFiles.open(self.model, _extra(source.family))
         self._build_encoder()

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dross.errors import InputError, ModelFileError
-from dross.features.base import Explanations, Features, State
+from dross.features.base import Explanations, Features, State, check_enough
 from dross.features.cells import is_moment_type
 from dross.features.encodings import Boolean, Categorical, DateTime, Encoding, Numeric, Scale
 from dross.features.profiles import NumberProfile, ValueProfile
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TableEncoder"]
 
-_FEWEST_ROWS = 5
 _MOST_SAMPLED_ROWS = 20_000
 _MOST_SAMPLED_CELLS = 4_000_000
 _LISTED_COLUMNS = 5
@@ -93,8 +92,7 @@ class TableEncoder(Features):
             If there are fewer than 5 rows, or no column is of use.
         """
         table = _as_table(source)
-        if len(table) < _FEWEST_ROWS:
-            raise InputError(f"{table.name} has {len(table)} rows; at least {_FEWEST_ROWS} are needed.")
+        check_enough(table, "rows")
         fates = _decide(table)
         encodings = [fate for fate in fates if isinstance(fate, Encoding)]
         dropped = [fate for fate in fates if isinstance(fate, Dropped)]

@@ -16,7 +16,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.extmath import randomized_svd
 
 from dross.errors import InputError, ModelFileError
-from dross.features.base import Explanations, Features, State
+from dross.features.base import Explanations, Features, State, check_enough
 from dross.sources.base import RowSource, Source
 from dross.sources.text import TextSource
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TfidfFeatures"]
 
-_FEWEST = 5
 _FIT_TEXTS = 10_000
 _MOST_TERMS = 30_000
 _MOST_DIRECTIONS = 128
@@ -96,8 +95,7 @@ class TfidfFeatures(Features):
             Fewer than 5 texts, or all of them are equal.
         """
         n = len(source)
-        if n < _FEWEST:
-            raise InputError(f"{source.name} has {n} texts; at least {_FEWEST} are needed.")
+        check_enough(source, "texts")
         self.notes, self.analyzer = [], "word"
         step = -(-n // _FIT_TEXTS)
         documents = list(islice(cast("TextSource", source).documents(), 0, None, step))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dross.errors import InputError, ModelFileError
-from dross.features.base import Explanations, Features, State
+from dross.features.base import Explanations, Features, State, check_enough
 from dross.sources.vectors import VectorSource
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GivenVectors"]
 
-_FEWEST = 5
 _NAMED = 3
 
 
@@ -46,8 +45,7 @@ class GivenVectors(Features):
             Fewer than 5 rows, or all of them are equal.
         """
         vectors = cast("VectorSource", source).vectors
-        if len(vectors) < _FEWEST:
-            raise InputError(f"{source.name} has {len(vectors)} rows; at least {_FEWEST} are needed.")
+        check_enough(source, "rows")
         if (vectors == vectors[0]).all():
             raise InputError(f"{source.name} has {len(vectors)} rows, and all of them are equal.")
         self.center = np.median(vectors, axis=0).astype(np.float32)
