@@ -40,6 +40,18 @@ def batches(n: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
+def patches(height: int, width: int, per_side: int) -> Iterator[tuple[slice, slice]]:
+    """Yield rows and columns of patches two steps wide that overlap by one, ``per_side`` steps a side.
+
+    >>> next(patches(8, 16, 4))
+    (slice(0, 4, None), slice(0, 8, None))
+    """
+    rows, columns = (np.linspace(0, side, per_side + 1).astype(int).tolist() for side in (height, width))
+    for top, bottom in zip(rows[:-2], rows[2:], strict=True):
+        for left, right in zip(columns[:-2], columns[2:], strict=True):
+            yield slice(top, bottom), slice(left, right)
+
+
 def sample_rows(n: int, at_most: int, seed: int) -> NDArray[np.int64]:
     """Return ``min(n, at_most)`` row numbers in rising order, all of them or a seeded draw."""
     if n <= at_most:
@@ -361,17 +373,13 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         (A mean would favour the edges, where few patches overlap: their peaks are not averaged away.)
         """
         height, width = X.shape[2:]
-        rows = np.linspace(0, height, _PATCHES_PER_SIDE + 1).astype(int)
-        columns = np.linspace(0, width, _PATCHES_PER_SIDE + 1).astype(int)
         reference = self.reference_.astype(X.dtype)
         base = self._score_all(X)
         heat = np.zeros((len(X), height, width))
-        for top, bottom in zip(rows[:-2], rows[2:], strict=True):
-            for left, right in zip(columns[:-2], columns[2:], strict=True):
-                patch = (..., slice(top, bottom), slice(left, right))
-                patched = X.copy()
-                patched[patch] = reference[patch]
-                heat[patch] += (base - self._score_all(patched))[:, None, None]
+        for patch in patches(height, width, _PATCHES_PER_SIDE):
+            patched = X.copy()
+            patched[..., *patch] = reference[..., *patch]
+            heat[:, *patch] += (base - self._score_all(patched))[:, None, None]
         return heat / 4
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.metrics import f1_score
+
+from dross.metrics import aupr, auroc
 
 __all__ = ["judge"]
 
@@ -27,13 +29,11 @@ def judge(
     >>> judge(np.array([0.1, 0.9, 0.2]), np.array([False, True, False]), 1 / 3)
     {'auroc': 1.0, 'aupr': 1.0, 'f1': 1.0}
     """
-    if is_anomaly.all() or not is_anomaly.any():
+    ranked = {"auroc": auroc(is_anomaly, scores), "aupr": aupr(is_anomaly, scores)}
+    values = {name: value for name, value in ranked.items() if value is not None}
+    if not values:
         return {}
     flagged = np.zeros(len(scores), bool)
     flagged[np.argsort(-scores, kind="stable")[: max(1, round(flagged_share * len(scores)))]] = True
-    values = {
-        "auroc": roc_auc_score(is_anomaly, scores),
-        "aupr": average_precision_score(is_anomaly, scores),
-        "f1": f1_score(is_anomaly, flagged, zero_division=0.0),
-    }
+    values["f1"] = f1_score(is_anomaly, flagged, zero_division=0.0)
     return {name: round(float(value), 5) for name, value in values.items()}

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dross.base import patches
 from dross.features.base import Explanations
 from dross.features.image_scaler import place_in_words
 
@@ -21,7 +22,7 @@ def occlusion_map(
 ) -> NDArray[np.float32]:
     """Return how much the score of an image falls where a patch of it is covered, shape (h, w).
 
-    Patches of two steps a side overlap by one; a pixel takes the sum over those that cover it.
+    A pixel takes the sum over the patches that cover it (see `dross.base.patches`).
 
     Parameters
     ----------
@@ -42,13 +43,7 @@ def occlusion_map(
     0
     """
     height, width = x.shape[1:]
-    rows = np.linspace(0, height, per_side + 1).astype(int)
-    columns = np.linspace(0, width, per_side + 1).astype(int)
-    boxes = [
-        (slice(top, bottom), slice(left, right))
-        for top, bottom in zip(rows[:-2], rows[2:], strict=True)
-        for left, right in zip(columns[:-2], columns[2:], strict=True)
-    ]
+    boxes = list(patches(height, width, per_side))
     variants = x.expand(1 + len(boxes), *x.shape).clone()
     for number, box in enumerate(boxes, 1):
         variants[(number, slice(None), *box)] = fill.view(-1, 1, 1)
