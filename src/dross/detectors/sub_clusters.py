@@ -45,7 +45,9 @@ class SubClusterClassifier(DeepDetector):
     alone. Here images without labels are embedded by `ISIF`, and `SubClusters` finds the parts of the
     embedding's neighbour graph, and how many there are. A number so found is a guess: the classifier has a
     head for k sub-clusters, and further ones for 2 k, 4 k and 8 k. Tables are clustered standardised, as they
-    are trained on. The paper's random crops and flips of ImageNet are left out.
+    are trained on. The paper's random crops and flips of ImageNet are left out. Its net of two convolutions
+    is not described; dropout (a quarter of the maps, half of the hidden layer) keeps the one here from being
+    sure of what it has not seen.
 
     Parameters
     ----------

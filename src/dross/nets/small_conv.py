@@ -9,9 +9,12 @@ __all__ = ["small_conv_net"]
 _CHANNELS = (32, 64)
 _HIDDEN = 128
 _SMALLEST_SIDE = 4
+_MAP_DROPOUT, _HIDDEN_DROPOUT = 0.25, 0.5
 
 
-def small_conv_net(input_shape: tuple[int, ...], n_outputs: int, *, norm: bool = False) -> nn.Sequential:
+def small_conv_net(
+    input_shape: tuple[int, ...], n_outputs: int, *, norm: bool = False, dropout: bool = False
+) -> nn.Sequential:
     """Return a net of two 3 × 3 convolutions, each pooled to half the side, and two dense layers.
 
     Parameters
@@ -21,6 +24,8 @@ def small_conv_net(input_shape: tuple[int, ...], n_outputs: int, *, norm: bool =
     n_outputs : int
     norm : bool
         Whether batch norms come before the ReLUs.
+    dropout : bool
+        Whether a quarter of the maps' values and half of the hidden ones are dropped in training.
 
     Raises
     ------
@@ -41,6 +46,8 @@ def small_conv_net(input_shape: tuple[int, ...], n_outputs: int, *, norm: bool =
         layers += [nn.Conv2d(n_in, n_out, 3, padding=1, bias=not norm)]
         layers += [nn.BatchNorm2d(n_out)] if norm else []
         layers += [nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.Dropout(_MAP_DROPOUT)] if dropout else []
     layers += [nn.Flatten(), nn.Linear(_CHANNELS[-1] * (height // 4) * (width // 4), _HIDDEN, bias=not norm)]
     layers += [nn.BatchNorm1d(_HIDDEN)] if norm else []
-    return nn.Sequential(*layers, nn.ReLU(), nn.Linear(_HIDDEN, n_outputs))
+    layers += [nn.ReLU(), *([nn.Dropout(_HIDDEN_DROPOUT)] if dropout else [])]
+    return nn.Sequential(*layers, nn.Linear(_HIDDEN, n_outputs))

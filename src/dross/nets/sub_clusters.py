@@ -84,7 +84,7 @@ def classifier_net(
         is_large = max(input_shape[1:]) > _LARGEST_SMALL_SIDE
         name = "resnet18" if is_large else "small" if input_shape[0] == 1 else "wide"
     if name == "small":
-        return small_conv_net(input_shape, n_outputs)
+        return small_conv_net(input_shape, n_outputs, dropout=True)
     if name == "wide":
         return WideResNet(input_shape[0], n_outputs, depth, width)
     return ResNet18(input_shape, n_outputs, attention=True)
