@@ -102,7 +102,7 @@ def test_a_zip_of_arrays_holds_features(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("shape", "kind"), [((9, 4, 4), "table"), ((9, 4), "image")])
 def test_an_array_is_not_read_as_what_it_is_not(shape: tuple[int, ...], kind: str, tmp_path: Path) -> None:
     np.save(tmp_path / "d.npy", rng.random(shape))
-    assert dross("find", tmp_path / "d.npy", "--kind", kind).failed_with("has shape", f"a {kind} has")
+    assert dross("find", tmp_path / "d.npy", "--kind", kind).failed_with("has shape", f"as {kind} it needs")
 
 
 def test_the_name_of_an_array_is_of_use_in_npz_alone(tmp_path: Path) -> None:

@@ -187,6 +187,7 @@ class DAGMM(DeepDetector):
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(500, 1)) * [1.0, 2.0, -1.0, 0.5]
     >>> X[7] = [6.0, -6.0, 6.0, -6.0]
     >>> detector = DAGMM(batch_size=64, max_epochs=40, random_state=0).fit(X)
