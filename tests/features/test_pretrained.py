@@ -78,23 +78,23 @@ def test_encodes_texts_with_the_mean_over_their_tokens(tmp_path: Path) -> None:
         np.testing.assert_allclose(vector, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_maps_are_the_patches_without_the_class_token(tmp_path: Path) -> None:
-    files = encoder_files.EncoderFiles.open(str(make_vit(tmp_path / "vit")), "vision")
-    encoder = ImageEncoder(files, precision="32")
+def tokens_of(folder: Path) -> tuple[ImageEncoder, torch.Tensor, torch.Tensor]:
+    """Return an encoder, two images, and the tokens that its net gives them."""
+    encoder = ImageEncoder(encoder_files.EncoderFiles.open(str(folder), "vision"), precision="32")
     x = torch.rand(2, 3, 16, 16)
     with torch.inference_mode():
-        tokens = encoder._net(pixel_values=x).last_hidden_state
+        return encoder, x, encoder._net(pixel_values=x).last_hidden_state
+
+
+def test_maps_are_the_patches_without_the_class_token(tmp_path: Path) -> None:
+    encoder, x, tokens = tokens_of(make_vit(tmp_path / "vit"))
     maps = encoder.maps(x)
     assert maps.shape == (2, 12, 2, 2)
     np.testing.assert_allclose(maps[1, :, 1, 0], tokens[1, 3], rtol=1e-5)
 
 
 def test_without_a_class_token_the_mean_over_the_patches_is_taken(tmp_path: Path) -> None:
-    files = encoder_files.EncoderFiles.open(str(make_siglip_vision(tmp_path / "siglip")), "vision")
-    encoder = ImageEncoder(files, precision="32")
-    x = torch.rand(2, 3, 16, 16)
-    with torch.inference_mode():
-        tokens = encoder._net(pixel_values=x).last_hidden_state
+    encoder, x, tokens = tokens_of(make_siglip_vision(tmp_path / "siglip"))
     assert tokens.shape == (2, 4, 12)
     np.testing.assert_allclose(encoder.vectors(x), tokens.sum(dim=1) / 4, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(encoder.maps(x)[1, :, 0, 1], tokens[1, 1], rtol=1e-5)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dross.cli.bench_app import bench_app
+from dross.cli.bench_app import Device, bench_app
 from dross.errors import DrossError
 
 __all__ = ["app", "main"]
@@ -99,7 +99,7 @@ def find(
         int | None, typer.Option(min=1, help="Passes of a deep detector over the data.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal scores.")] = 0,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
+    device: Device = "auto",
     precision: Annotated[
         Literal["auto", "32", "bf16"], typer.Option(help="What training computes in.")
     ] = "auto",

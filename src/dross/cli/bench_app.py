@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-__all__ = ["bench_app"]
+__all__ = ["Device", "bench_app"]
 
 bench_app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +22,7 @@ Tables = Annotated[
     list[str] | None, typer.Argument(metavar="[TABLE]...", help="As duad-2, or duad for all of it.")
 ]
 Budget = Annotated[Literal["smoke", "cpu", "gpu", "paper"], typer.Option(help="How much of a table is run.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option()]
 ResultsFolder = Annotated[Path, typer.Option(help="Folder of the results, one line of JSON per cell.")]
 
 
@@ -40,7 +41,7 @@ def run(
     ] = None,
     budget: Budget = "cpu",
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0, 1, … of each cell.")] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
+    device: Device = "auto",
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Cells at a time; they share the cores.")] = 1,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Begin no cell later than this; go on with --resume.")
