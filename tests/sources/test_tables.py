@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from dross.errors import InputError
@@ -450,6 +450,7 @@ def test_any_csv_reads_back(tmp_path: Path, rows: list[list[str]], quoting: Any)
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.one_of(st.text(max_size=200), st.binary(max_size=200)))
+@example(content="\x1f0\r0")  # the mark that stands for no delimiter
 def test_any_file_is_read_or_refused(tmp_path: Path, content: str | bytes) -> None:
     path = tmp_path / "data"
     raw = content.encode(errors="replace") if isinstance(content, str) else content

@@ -169,7 +169,7 @@ def sniff(text: str, *, is_cut: bool = False, surely_table: bool = False) -> For
         likely = [c for c in candidates if c.share >= 0.6 and (c.delimiter != " " or c.typed >= 0.25)]
     best = max(likely, key=lambda c: c.key, default=None)
     if best is None:
-        rows = _rows(text, NO_DELIMITER, quoting=True)
+        rows = [row for row in _rows(text, NO_DELIMITER, quoting=True) if len(row) == 1]  # it may occur
         cells = [row[0] for row in rows]
         if not rows or not (surely_table or _typed_share(cells[1:] or cells) >= 0.9):
             return None
