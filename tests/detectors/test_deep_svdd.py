@@ -63,3 +63,8 @@ def test_nets_have_no_bias(shape: tuple[int, ...]) -> None:
     if len(shape) == 2:
         lowest = torch.from_numpy(X.min(axis=0, keepdims=True))
         assert not detector.module_.codes(detector._standardised(lowest)).any()
+
+
+def test_rate_falls_to_a_tenth_after_two_thirds_of_the_epochs() -> None:
+    factors = [DeepSVDD()._lr_factor(epoch, 150) for epoch in (0, 99, 100, 149)]
+    assert factors == [1.0, 1.0, 0.1, 0.1]

@@ -20,6 +20,7 @@ __all__ = ["DeepSVDD", "DeepSVDDModule"]
 _CENTER_ROWS = 10_000
 _CENTER_VALUES = 100_000_000
 _NEAREST_TO_ZERO = 0.1  # of the center's coordinates, as in the authors' code
+_LAST_PART, _LAST_FACTOR = 2 / 3, 0.1  # of the epochs, and of lr from there on: the paper's 50 after 100
 
 
 class DeepSVDDModule(nn.Module):
@@ -79,8 +80,11 @@ class DeepSVDD(DeepDetector):
 
     Deviations: the net starts from random weights, not from an autoencoder's, so that its batch norm takes
     the first statistics from the pass that finds the center. The paper scales images to 0 to 1; here each
-    column or channel is. Convolutions are strided, where the paper's LeNets pool; lr is Adam's default, not
-    1e-4. The center is that of at most 10 000 rows.
+    column or channel is. Convolutions are strided, where the paper's LeNets pool. The center is that of at
+    most 10 000 rows.
+
+    All codes can still come to lie at the center, where nothing tells rows apart: a larger ``lr`` and more
+    epochs bring them there.
 
     Parameters
     ----------
@@ -93,7 +97,9 @@ class DeepSVDD(DeepDetector):
         The paper's.
     standardize : bool, default True
         Whether columns and channels are made to span [0, 1].
-    max_epochs, batch_size, lr, device, precision, verbose
+    lr : float, default 1e-4
+        The paper's, as is its fall to a tenth for the last third of the epochs.
+    max_epochs, batch_size, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state
         See `BaseDetector`.
@@ -114,6 +120,7 @@ class DeepSVDD(DeepDetector):
 
     hidden_sizes: tuple[int, ...] | None = None
     latent_dim: int = 32
+    lr: float = 1e-4
     weight_decay: float = 1e-6
 
     def _check_parameters(self) -> None:
@@ -129,6 +136,9 @@ class DeepSVDD(DeepDetector):
             channels = (8, 4) if input_shape[0] == 1 else (32, 64, 128)
             encoder = conv_encoder(input_shape, self.hidden_sizes or channels, self.latent_dim)
         return DeepSVDDModule(encoder, self.latent_dim)
+
+    def _lr_factor(self, epoch: int, n_epochs: int) -> float:
+        return 1.0 if epoch < _LAST_PART * n_epochs else _LAST_FACTOR
 
     def _train(self, X: Rows) -> None:
         module: Any = self.module_.train()  # batch norm as in the first steps
