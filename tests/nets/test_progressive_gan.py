@@ -126,3 +126,10 @@ class TestGrowth:
             assert torch.allclose(net(x, 1, 1.0), alone, atol=1e-6) is not compares
             seen = torch.cat([net.features(one[None], 1, 1.0) for one in x])
             assert torch.allclose(net.features(x, 1, 1.0), seen, atol=1e-6)
+
+
+def test_codes_wider_than_the_channels_fill_all_their_dimensions() -> None:
+    torch.manual_seed(0)
+    encoder = GrowingReader(2, WIDTHS, 12, compares=False)
+    codes = encoder(torch.randn(100, 2, 8, 8), 1, 1.0)
+    assert torch.linalg.matrix_rank(codes - codes.mean(dim=0)) == 12

@@ -208,8 +208,9 @@ class GrowingReader(nn.Module):
             for n_out, n_in in pairwise(widths)
         )
         self.last = EqualConv2d(widths[0] + compares, widths[0], 3)
-        self.dense = EqualLinear(widths[0] * _SMALLEST**2, widths[0])
-        self.out = EqualLinear(widths[0], n_outputs, gain=1)
+        n_hidden = max(widths[0], n_outputs)  # narrower, the codes of an encoder would lie in a subspace
+        self.dense = EqualLinear(widths[0] * _SMALLEST**2, n_hidden)
+        self.out = EqualLinear(n_hidden, n_outputs, gain=1)
 
     def features(self, x: Tensor, level: int, alpha: float) -> Tensor:
         """Return what is seen of images of side ``4 · 2**level``: ``(b, c, 4, 4)``, of each image alone."""
