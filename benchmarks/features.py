@@ -30,7 +30,7 @@ from choices import draw
 from common import HERE, ratio, write
 from dross import registry
 from dross.bench.datasets import DATASETS, data_root
-from dross.bench.preparations import text_encoder
+from dross.features.at_hand import text_encoder
 from dross.features.base import Features
 from dross.features.named import build_features
 from dross.features.netvlad import NetVLAD

@@ -20,6 +20,12 @@ def data_dir() -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def no_text_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep `auto` from taking a text encoder that happens to be installed."""
+    monkeypatch.setenv("DROSS_TEXT_ENCODER", "")
+
+
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Name a case of bytes by its argument: compressed bytes hold a time, and workers must agree on names."""
     return argname if isinstance(val, bytes) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dross.features.at_hand import text_encoder
+
 __all__ = ["choose_detector", "choose_features"]
 
 _DETECTORS = {
@@ -15,23 +17,37 @@ _OF_VECTORS = "knn"
 _REASONS = {
     "table": "tables are encoded column by column",
     "image": "on the development draws no features that can be learnt here without labels rank better",
-    "text": "TF-IDF needs no download; a text encoder is named with pretrained:NAME",
     "vectors": "the rows are features already",
     "video": "what a clip shows and what moves in it needs no weights; C3D takes a file of them: c3d:FILE",
 }
+_MOST_ENCODED = 5_000  # some minutes of one core
 
 
-def choose_features(family: str) -> tuple[str, str]:
-    """Return the features for a family of data, and why, in words for the user.
+def choose_features(family: str, n_rows: int) -> tuple[str, str]:
+    """Return the features for a family of data, as `build_features` takes them, and why, for the user.
 
-    Only what needs no download is chosen by itself; see docs/choices.md.
+    Only what needs no download is chosen; see docs/choices.md.
+
+    Parameters
+    ----------
+    family : str
+        Of the source.
+    n_rows : int
 
     Examples
     --------
-    >>> choose_features("table")
+    >>> choose_features("table", 100)
     ('raw', 'tables are encoded column by column')
     """
-    return "raw", _REASONS[family]
+    if family != "text":
+        return "raw", _REASONS[family]
+    encoder = text_encoder()
+    if encoder is None:
+        return "raw", "TF-IDF, as no text encoder is here; pretrained:NAME takes one, which ranks better"
+    if n_rows > _MOST_ENCODED:
+        named = f"pretrained:{encoder}"
+        return "raw", f"TF-IDF, as more than {_MOST_ENCODED:,} texts take long to encode; {named} does it"
+    return f"pretrained:{encoder}", "on the development draws this encoder ranks better than TF-IDF"
 
 
 def choose_detector(family: str, features: str = "raw") -> str:

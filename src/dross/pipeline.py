@@ -78,7 +78,8 @@ def find(
         pandas, polars or Arrow frame.
     features : str or Features, default "auto"
         How rows become numbers: "raw" (columns, pixels, TF-IDF), "netvlad", "pretrained:ENCODER",
-        "c3d:WEIGHTS", or features to fit, as ``NetVLAD(n_centres=16)``. "auto" chooses by kind.
+        "c3d:WEIGHTS", or features to fit, as ``NetVLAD(n_centres=16)``. "auto" chooses by kind; for texts it
+        takes an encoder that is on this machine, see `dross.features.at_hand.text_encoder`.
     detector : str or BaseDetector, default "auto"
         A registered name, a detector to fit, or "auto": chosen by kind and features.
     parameters : mapping, optional
@@ -222,7 +223,7 @@ def _features(
         return wanted, name_of_features(wanted), ""
     if not isinstance(wanted, str):
         raise ParameterError(f"features is {wanted!r}; it must be a name or features, as NetVLAD().")
-    spec, why = choose_features(source.family) if wanted == "auto" else (wanted, "")
+    spec, why = choose_features(source.family, len(source)) if wanted == "auto" else (wanted, "")
     built = build_features(spec, source.family, random_state=random_state, device=device)
     return built, check_spec(spec)[0], why
 

