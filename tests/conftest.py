@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,12 @@ def data_dir() -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def no_text_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def no_text_encoder() -> Iterator[None]:
     """Keep `auto` from taking a text encoder that happens to be installed."""
-    monkeypatch.setenv("DROSS_TEXT_ENCODER", "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DROSS_TEXT_ENCODER", "")
+        yield
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
