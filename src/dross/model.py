@@ -238,10 +238,9 @@ class Model:
         shape = self.detector.input_shape_
         options = replace(self.options, id_column=None, text_column=None)
         if self.family == "image":
-            image = getattr(self.features, "shape", shape)
-            source = open_source(np.zeros((1, *image), np.uint8), options)
+            source = open_source(np.zeros((1, *self.features.image_form.shape), np.uint8), options)
         elif self.family == "video":
-            source = _made_up_clip(getattr(self.features, "shape", (4, 64, 64)))
+            source = _made_up_clip(self.features.image_form.shape)
         elif self.family == "vectors":
             source = open_source(np.zeros((1, *shape)), options)
         elif self.family == "text":
@@ -282,6 +281,7 @@ def options_of(source_options: ReadOptions, features: Features, family: str) -> 
 
     Labels and ignored columns need not be there again; where they are, the features pass over them.
     """
+    form = features.image_form
     return replace(
         source_options,
         kind="features" if family == "vectors" else family,  # type: ignore[arg-type]
@@ -289,8 +289,8 @@ def options_of(source_options: ReadOptions, features: Features, family: str) -> 
         anomaly_value=None,
         ignore_columns=(),
         cache_dir=None,
-        image_size=getattr(features, "image_size", None),
-        channels=getattr(features, "channels", None),
+        image_size=form.size,
+        channels=form.channels,
     )
 
 

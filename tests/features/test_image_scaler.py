@@ -154,9 +154,9 @@ def test_another_shape_is_refused() -> None:
 
 
 def test_size_and_channels_for_new_images() -> None:
-    assert ImageScaler().fit(source_of(noise())).image_size == 16
+    assert ImageScaler().fit(source_of(noise())).image_form.size == 16
     wide = ImageScaler().fit(source_of(np.random.default_rng(0).normal(size=(5, 3, 20, 30))))
-    assert (wide.image_size, wide.channels) == (None, 3)
+    assert (wide.image_form.size, wide.image_form.channels) == (None, 3)
 
 
 def test_a_saved_scaler_is_equal_to_the_bit() -> None:
@@ -166,7 +166,7 @@ def test_a_saved_scaler_is_equal_to_the_bit() -> None:
     loaded = ImageScaler.from_state(json.loads(json.dumps(values)), arrays)
     np.testing.assert_array_equal(loaded.transform(source)[:], scaler.transform(source)[:])
     assert loaded.description == scaler.description
-    assert loaded.image_size == scaler.image_size
+    assert loaded.image_form == scaler.image_form
 
 
 def test_a_second_fit_forgets_the_first() -> None:

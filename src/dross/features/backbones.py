@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dross.base import batches
-from dross.features.base import State, below
+from dross.features.base import ImageForm, State, below
 from dross.features.image_scaler import ImageScaler
 from dross.nets.conv import conv_encoder
 from dross.tensors import resolve_device
@@ -32,6 +32,10 @@ _DEPTH = 2  # layers whose output is taken; each halves the sides
 
 class Backbone(Protocol):
     """Images of a source to maps ``(b, d, h, w)``: batches of what the net takes, and the net."""
+
+    @property
+    def image_form(self) -> ImageForm:
+        """How new images are read."""
 
     def fit(self, source: Source) -> Self:
         """Learn what there is to learn from the images."""
@@ -56,6 +60,11 @@ class _NetBackbone:
     def __init__(self, device: str) -> None:
         self._device = resolve_device(device)
         self.scaler = ImageScaler()
+
+    @property
+    def image_form(self) -> ImageForm:
+        """As the images fitted on."""
+        return self.scaler.image_form
 
     def inputs(self, source: Source, rows: NDArray[np.int64] | None = None) -> Iterator[Tensor]:
         """Yield batches as the net takes them."""
@@ -160,9 +169,9 @@ class PretrainedBackbone:
         self._features = features
 
     @property
-    def scaler(self) -> Pretrained:
-        """What knows the shape of new images."""
-        return self._features
+    def image_form(self) -> ImageForm:
+        """That of the encoder."""
+        return self._features.image_form
 
     def fit(self, source: Source) -> Self:
         """Find the encoder."""

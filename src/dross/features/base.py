@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dross.base import BaseDetector
     from dross.sources.base import RowSource, Source
 
-__all__ = ["Explanations", "Features", "State", "below", "check_enough"]
+__all__ = ["Explanations", "Features", "ImageForm", "State", "below", "check_enough"]
 
 _FEWEST = 5
 _Value = TypeVar("_Value")
@@ -52,6 +52,25 @@ class Explanations:
     heatmaps: NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True)
+class ImageForm:
+    """How new images are read for features that were fitted on others.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(c, h, w)`` of an image that has been read.
+    size : int or None
+        Side of the square that images are brought to; None leaves them as they are.
+    channels : int or None
+        How many they must have; None is any.
+    """
+
+    shape: tuple[int, ...] = (3, 64, 64)
+    size: int | None = None
+    channels: int | None = None
+
+
 class Features(ABC):
     """Fitted on a source; transforms any source of the same kind, and explains a detector's score.
 
@@ -68,6 +87,11 @@ class Features(ABC):
     feature_owner: list[str]
     notes: list[str]
     description: dict[str, Any]
+
+    @property
+    def image_form(self) -> ImageForm:
+        """How new images or clips are read; of no meaning for other sources."""
+        return ImageForm()
 
     @abstractmethod
     def fit(self, source: Source) -> Self: ...

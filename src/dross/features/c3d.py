@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from dross.errors import ModelFileError
-from dross.features.base import Explanations, Features, State, check_enough
+from dross.features.base import Explanations, Features, ImageForm, State, check_enough
 from dross.features.cache import VectorCache
 from dross.features.encoder_files import file_sha256
 from dross.features.pretrained import to_length
@@ -63,6 +63,11 @@ class C3D(Features):
         self.description: dict[str, Any] = {}
         self.checksum = ""
         self._net: C3DNet | None = None
+
+    @property
+    def image_form(self) -> ImageForm:
+        """What a video source shows of a clip, of which nothing is taken."""
+        return ImageForm((4, 64, 64))
 
     def fit(self, source: Source) -> Self:
         """Look at the weights.

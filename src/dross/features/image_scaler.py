@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dross.errors import InputError, ModelFileError
-from dross.features.base import Explanations, Features, State, check_enough
+from dross.features.base import Explanations, Features, ImageForm, State, check_enough
 from dross.sources.base import RowSource, Source
 from dross.sources.images import ImageSource
 
@@ -88,14 +88,10 @@ class ImageScaler(Features):
         self.low, self.high, self.fill = 0.0, 255.0, 0.0
 
     @property
-    def image_size(self) -> int | None:
-        """Side of the square that new images must be brought to; None if the images are no squares."""
-        return self.shape[1] if self.shape[1] == self.shape[2] else None
-
-    @property
-    def channels(self) -> int:
-        """Number of channels that new images must have."""
-        return self.shape[0]
+    def image_form(self) -> ImageForm:
+        """As the images fitted on; those that are no squares are not brought to one."""
+        channels, height, width = self.shape
+        return ImageForm(self.shape, height if height == width else None, channels)
 
     def fit(self, source: Source) -> Self:
         """Take shape and range of the images.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dross.base import sample_rows
 from dross.errors import ParameterError
 from dross.features.backbones import Backbone, ModuleBackbone, PretrainedBackbone, TrainedBackbone
-from dross.features.base import Explanations, Features, State, below
+from dross.features.base import Explanations, Features, ImageForm, State, below
 from dross.features.occlusion import explain_images
 from dross.features.pretrained import Pretrained
 from dross.nets.netvlad import NetVLADPooling, sample_descriptors
@@ -99,23 +99,9 @@ class NetVLAD(Features):
         self.description: dict[str, Any] = {}
 
     @property
-    def image_size(self) -> int | None:
-        """Side of the square that new images must be brought to."""
-        return getattr(self._scaler, "image_size", None)
-
-    @property
-    def channels(self) -> int | None:
-        """Number of channels that new images must have."""
-        return getattr(self._scaler, "channels", None)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape ``(c, h, w)`` of an image as it is read."""
-        return getattr(self._scaler, "shape", (3, 64, 64))
-
-    @property
-    def _scaler(self) -> Any:
-        return getattr(self._maps, "scaler", None)
+    def image_form(self) -> ImageForm:
+        """That of the net's images."""
+        return self._maps.image_form
 
     def fit(self, source: Source) -> Self:
         """Train or load the net, find the centres, and the components of the pooled vectors."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dross.errors import ModelFileError, ParameterError
-from dross.features.base import Explanations, Features, State, check_enough
+from dross.features.base import Explanations, Features, ImageForm, State, check_enough
 from dross.features.cache import KEY_BYTES, VectorCache
 from dross.features.encoder_files import EncoderFiles
 from dross.features.encoders import ImageEncoder, TextEncoder
@@ -75,14 +75,10 @@ class Pretrained(Features):
         self._scaler: ImageScaler | None = None
 
     @property
-    def channels(self) -> int | None:
-        """Channels that new images must have: those of an array are scaled as the ones fitted on."""
-        return self._scaler.channels if self._scaler is not None else None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of an image as it is read."""
-        return self._scaler.shape if self._scaler is not None else (3, 64, 64)
+    def image_form(self) -> ImageForm:
+        """Files in any form; an array's images are scaled as the ones fitted on, and never resized."""
+        form = super().image_form if self._scaler is None else self._scaler.image_form
+        return replace(form, size=None)
 
     def fit(self, source: Source) -> Self:
         """Find the encoder, and the range of the values if the images are an array.
