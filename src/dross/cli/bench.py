@@ -48,10 +48,8 @@ def run_list(names: tuple[str, ...], budget: str, results: Path) -> None:
 
 def run_data(names: tuple[str, ...]) -> None:
     """Print each data set: present or not, the layouts that are read, where it comes from."""
+    _check_data(names)
     root = data_root()
-    for name in names:
-        if name not in DATASETS:
-            raise ParameterError(f"There is no data set {name!r}; there are {', '.join(sorted(DATASETS))}.")
     rows = []
     for name in names or tuple(DATASETS):
         dataset = DATASETS[name]
@@ -67,6 +65,7 @@ def run_bench(
     names: tuple[str, ...],
     *,
     detectors: tuple[str, ...],
+    data: tuple[str, ...],
     budget: str,
     seeds: int | None,
     device: str,
@@ -76,7 +75,9 @@ def run_bench(
     results: Path,
 ) -> None:
     """Run the cells of tables and write each result down; tell of those that cannot run, and why."""
+    _check_data(data)
     cells = _distinct(find_tables(names), budget, detectors, seeds)
+    cells = [cell for cell in cells if not data or cell.data in data]
     from dross.tensors import resolve_device
 
     resolve_device(device)
@@ -114,6 +115,13 @@ def run_table(names: tuple[str, ...], budget: str, form: str, results: Path) -> 
     if (not names or "all" in names) and standings:
         print("### All tables\n")
         print(render.method_table(standings))
+
+
+def _check_data(names: tuple[str, ...]) -> None:
+    """Raise a `ParameterError` for a data set that there is not."""
+    for name in names:
+        if name not in DATASETS:
+            raise ParameterError(f"There is no data set {name!r}; there are {', '.join(sorted(DATASETS))}.")
 
 
 def _distinct(tables: list[Table], budget: str, detectors: tuple[str, ...], seeds: int | None) -> list[Cell]:

@@ -39,6 +39,9 @@ def run(
     detector: Annotated[
         list[str] | None, typer.Option(help="Only this detector or method; more than once for more.")
     ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Only rows of this data set; more than once for more.")
+    ] = None,
     budget: Budget = "cpu",
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0, 1, … of each cell.")] = None,
     device: Device = "auto",
@@ -54,6 +57,7 @@ def run(
     run_bench(
         tuple(tables),
         detectors=tuple(detector or ()),
+        data=tuple(data or ()),
         budget=budget,
         seeds=seeds,
         device=device,
