@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dross.auto import choose_features
+from dross.auto import choose_detector, choose_features
+from dross.errors import InputError
 from dross.features import at_hand
 
 
@@ -22,7 +23,7 @@ def test_a_text_encoder_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) 
     spec, why = choose_features("text", 5_000)
     assert (spec, why) == (
         "pretrained:models/mine",
-        "on the development draws this encoder ranks better than TF-IDF",
+        "there is a text encoder; on the development draws one ranks better than TF-IDF",
     )
     spec, why = choose_features("text", 5_001)
     assert spec == "raw"
@@ -33,7 +34,7 @@ def test_a_text_encoder_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) 
 def test_without_an_encoder_texts_become_tfidf_and_the_reason_says_so() -> None:
     spec, why = choose_features("text", 100)
     assert spec == "raw"
-    assert "no text encoder is here" in why
+    assert "no text encoder to take" in why
 
 
 def test_nothing_is_looked_for_where_no_encoder_could_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +54,20 @@ def test_the_hubs_cache_is_looked_into(tmp_path: Path, monkeypatch: pytest.Monke
     snapshot.mkdir(parents=True)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0123abc")
-    (snapshot / "modules.json").write_text("[]")
-    assert at_hand.text_encoder() is None  # a copy may hold the configurations alone
-    (snapshot / "model.safetensors").write_bytes(b"weights")
+    (snapshot / "1_Pooling").mkdir()
+    for name in ("modules.json", "config.json", "1_Pooling/config.json", "model.safetensors"):
+        (snapshot / name).write_text("{}")
+        assert at_hand.text_encoder() is None  # a copy may have been cut off
+    (snapshot / "tokenizer.json").write_text("{}")
     assert at_hand.text_encoder() == "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_a_folder_that_is_named_and_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DROSS_TEXT_ENCODER", "/no/such")
+    with pytest.raises(InputError, match="DROSS_TEXT_ENCODER names /no/such, but there is no such folder"):
+        choose_features("text", 100)
+
+
+def test_vectors_of_texts_get_the_forest() -> None:
+    assert choose_detector("text", "pretrained") == "isolation_forest"
+    assert choose_detector("image", "pretrained") == "knn"

@@ -13,7 +13,7 @@ _DETECTORS = {
     "video": "knn",
     "vectors": "knn",
 }
-_OF_VECTORS = "knn"
+_OF_VECTORS, _OF_TEXT_VECTORS = "knn", "isolation_forest"
 _REASONS = {
     "table": "tables are encoded column by column",
     "image": "on the development draws no features that can be learnt here without labels rank better",
@@ -26,7 +26,7 @@ _MOST_ENCODED = 5_000  # some minutes of one core
 def choose_features(family: str, n_rows: int) -> tuple[str, str]:
     """Return the features for a family of data, as `build_features` takes them, and why, for the user.
 
-    Only what needs no download is chosen; see docs/choices.md.
+    Nothing is downloaded that was not named; see docs/choices.md.
 
     Parameters
     ----------
@@ -43,11 +43,11 @@ def choose_features(family: str, n_rows: int) -> tuple[str, str]:
         return "raw", _REASONS[family]
     encoder = text_encoder()
     if encoder is None:
-        return "raw", "TF-IDF, as no text encoder is here; pretrained:NAME takes one, which ranks better"
+        return "raw", "TF-IDF, as there is no text encoder to take; pretrained:ENCODER takes one"
+    spec = f"pretrained:{encoder}"
     if n_rows > _MOST_ENCODED:
-        named = f"pretrained:{encoder}"
-        return "raw", f"TF-IDF, as more than {_MOST_ENCODED:,} texts take long to encode; {named} does it"
-    return f"pretrained:{encoder}", "on the development draws this encoder ranks better than TF-IDF"
+        return "raw", f"TF-IDF, as more than {_MOST_ENCODED:,} texts take long to encode; {spec} does it"
+    return spec, "there is a text encoder; on the development draws one ranks better than TF-IDF"
 
 
 def choose_detector(family: str, features: str = "raw") -> str:
@@ -61,4 +61,6 @@ def choose_detector(family: str, features: str = "raw") -> str:
     >>> choose_detector("table")
     'guarded_forest'
     """
-    return _DETECTORS[family] if features == "raw" else _OF_VECTORS
+    if features == "raw":
+        return _DETECTORS[family]
+    return _OF_TEXT_VECTORS if family == "text" else _OF_VECTORS

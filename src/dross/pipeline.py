@@ -159,8 +159,8 @@ def find(
     key = _fingerprint(X, source, encoder, fitted)
     if expected_key is not None and expected_key != key:
         raise InputError(
-            "The result folder holds a result of other data or parameters; replace it with --force, or name "
-            "another folder with --out."
+            "The result folder holds a result of other data, features or parameters; replace it with "
+            "--force, or name another folder with --out."
         )
     # A monitor may have served another run.
     monitor.checkpoint = Checkpoint(Path(checkpoint_folder), key) if checkpoint_folder is not None else None

@@ -65,6 +65,6 @@ def test_nets_have_no_bias(shape: tuple[int, ...]) -> None:
         assert not detector.module_.codes(detector._standardised(lowest)).any()
 
 
-def test_rate_falls_to_a_tenth_after_two_thirds_of_the_epochs() -> None:
-    factors = [DeepSVDD()._lr_factor(epoch, 150) for epoch in (0, 99, 100, 149)]
+def test_rate_falls_to_a_tenth_after_a_third_of_the_epochs() -> None:
+    factors = [DeepSVDD()._lr_factor(epoch, 150) for epoch in (0, 49, 50, 149)]
     assert factors == [1.0, 1.0, 0.1, 0.1]

@@ -390,6 +390,12 @@ def test_a_real_encoder_of_sentences_finds_the_one_on_other_matters(
     assert chosen.top[0].id == 13
     assert chosen.summary["features"]["name"] == "pretrained"
     assert "ranks better than TF-IDF" in chosen.summary["features"]["why"]
+    chosen.model.save(tmp_path / "model.dross")
+    again = library.load(tmp_path / "model.dross").score(tmp_path / "lines.txt")
+    np.testing.assert_allclose(again.anomaly_scores, chosen.anomaly_scores, rtol=1e-5)
+    (tmp_path / "equal.txt").write_text("one line\n" * 6)
+    with pytest.raises(InputError, match="has 6 texts, and all of them are equal"):
+        library.find(tmp_path / "equal.txt")
     files = encoder_files.EncoderFiles.open(str(real.get_model_path()), "text")
     a, b, c = TextEncoder(files, precision="32").vectors(["a cat", "a kitten", "the stock market"])
     assert a @ b > 0.6 > a @ c

@@ -249,10 +249,10 @@ def rsrae(
         normal_rows, anomalies, ratio=ratio, seed=seed, n_normal=min(n_normal, len(normal_rows))
     )
     if features == "text_encoder":
-        folder = text_encoder()
-        if folder is None:
+        encoder = text_encoder()
+        if encoder is None:
             raise NotPresentError("text encoder not present")
-        return Plan(data, draw, is_anomaly, partial(preparations.text_vectors, folder=folder))
+        return Plan(data, draw, is_anomaly, partial(preparations.text_vectors, encoder=encoder))
     if isinstance(data.rows, TextRows) and n_terms is not None:
         return Plan(replace(data, rows=data.rows.tfidf(n_terms)), draw, is_anomaly, preparations.plain)
     return Plan(data, draw, is_anomaly, preparations.unit_sphere_pixels)

@@ -122,7 +122,7 @@ def netvlad(train: Any, scored: Any, *, seed: int) -> Pair:
     return _each(train, scored, lambda x: features.transform(open_source(x, options)))
 
 
-def text_vectors(train: Any, scored: Any, *, folder: str) -> Pair:
+def text_vectors(train: Any, scored: Any, *, encoder: str) -> Pair:
     """Return the vectors of a text encoder; a blank text counts as one of a dash."""
     import pyarrow as pa
 
@@ -133,7 +133,7 @@ def text_vectors(train: Any, scored: Any, *, folder: str) -> Pair:
     def encode(texts: list[str]) -> NDArray[np.float32]:
         table = pa.table({"text": [text if text.strip() else "-" for text in texts]})
         source = open_source(table, ReadOptions(text_column="text"))
-        return Pretrained(model=folder).fit(source).transform(source)
+        return Pretrained(model=encoder).fit(source).transform(source)
 
     return _each(train, scored, encode)
 

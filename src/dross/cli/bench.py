@@ -77,12 +77,15 @@ def run_bench(
     """Run the cells of tables and write each result down; tell of those that cannot run, and why."""
     _check_data(data)
     cells = _distinct(find_tables(names), budget, detectors, seeds)
-    cells = [cell for cell in cells if not data or cell.data in data]
+    chosen = [cell for cell in cells if not data or cell.data in data]
+    if cells and not chosen:
+        present = ", ".join(sorted({cell.data for cell in cells}))
+        raise ParameterError(f"None of these cells is on {' or '.join(data)}; they are on {present}.")
     from dross.tensors import resolve_device
 
     resolve_device(device)
     store = Results(results)
-    runnable, obstacles = _sorted_out(cells, store.load() if resume else {})
+    runnable, obstacles = _sorted_out(chosen, store.load() if resume else {})
     console = Console()
     say(console, _counted(len(runnable), obstacles))
     told = _Teller(console, len(runnable))

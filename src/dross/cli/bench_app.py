@@ -40,7 +40,7 @@ def run(
         list[str] | None, typer.Option(help="Only this detector or method; more than once for more.")
     ] = None,
     data: Annotated[
-        list[str] | None, typer.Option(help="Only rows of this data set; more than once for more.")
+        list[str] | None, typer.Option(help="Only cells on this data set; more than once for more.")
     ] = None,
     budget: Budget = "cpu",
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0, 1, … of each cell.")] = None,

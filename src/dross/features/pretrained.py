@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from dross.errors import ModelFileError, ParameterError
+from dross.errors import InputError, ModelFileError, ParameterError
 from dross.features.base import Explanations, Features, ImageForm, State, check_enough
 from dross.features.cache import KEY_BYTES, VectorCache
 from dross.features.encoder_files import EncoderFiles
@@ -86,7 +86,7 @@ class Pretrained(Features):
         Raises
         ------
         InputError
-            There is no such encoder, it is of another kind, or there are fewer than 5 rows.
+            There is no such encoder, it is of another kind, there are fewer than 5 rows, or all are equal.
         """
         check_enough(source, "rows")
         self._family = source.family
@@ -94,6 +94,8 @@ class Pretrained(Features):
         self._build_encoder()
         if isinstance(source, ImageSource) and source.path is None:
             self._scaler = ImageScaler().fit(source)
+        elif len(set(self._keys(source))) == 1:
+            raise InputError(f"{source.name} has {len(source)} {self._family}s, and all of them are equal.")
         return self
 
     def transform(self, source: Source) -> NDArray[np.float32]:
