@@ -325,7 +325,9 @@ class TestEarlierResults:
     def test_another_result_needs_force(self, table: Path, other: tuple[str, ...]) -> None:
         assert dross("find", table, *KNN).code == 0
         before = digests(Path("dross-out/items"))
-        assert dross("find", table, *KNN, *other).failed_with("other data or parameters", "--force", "--out")
+        assert dross("find", table, *KNN, *other).failed_with(
+            "other data, features or parameters", "--force", "--out"
+        )
         assert digests(Path("dross-out/items")) == before
         assert dross("find", table, *KNN, *other, "--force").code == 0
         assert digests(Path("dross-out/items")) != before
@@ -333,7 +335,7 @@ class TestEarlierResults:
     def test_other_data_needs_force(self, table: Path) -> None:
         assert dross("find", table, *KNN).code == 0
         make_table(table, seed=1)
-        assert dross("find", table, *KNN).failed_with("other data or parameters")
+        assert dross("find", table, *KNN).failed_with("other data, features or parameters")
 
     def test_unreadable_earlier_result_needs_force(self, table: Path) -> None:
         assert dross("find", table, *KNN).code == 0

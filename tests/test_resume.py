@@ -245,13 +245,13 @@ class TestCheckpoint:
         options += [] if other[0] == "--epochs" or other[1] == "knn" else ["--epochs", str(EPOCHS)]
         before = Path("r/checkpoint/training.safetensors").read_bytes()
         run = run_dross(*options, *other, "--resume")
-        assert run.failed_with("checkpoint", "other data or parameters", "without --resume")
+        assert run.failed_with("checkpoint", "other data, features or parameters", "without --resume")
         assert Path("r/checkpoint/training.safetensors").read_bytes() == before
 
     @pytest.mark.usefixtures("interrupted")
     def test_of_other_data(self) -> None:
         make_table(Path("t.csv"), n=150, seed=1)
-        assert run_dross(*FIND, "--resume").failed_with("checkpoint", "other data or parameters")
+        assert run_dross(*FIND, "--resume").failed_with("checkpoint", "other data, features or parameters")
 
     @pytest.mark.usefixtures("interrupted")
     @pytest.mark.parametrize("size", [0, 5, 100, -1])
@@ -314,7 +314,7 @@ def test_in_python(name: str, after: int, tmp_path: Path, monkeypatch: pytest.Mo
     resumed = dross.find(X, **options, checkpoint_folder=tmp_path / "c", resume=True)
     np.testing.assert_array_equal(resumed.anomaly_scores, expected)
     assert resumed.summary["resumed_from_epoch"] == after // 4
-    with pytest.raises(InputError, match="other data or parameters"):
+    with pytest.raises(InputError, match="other data, features or parameters"):
         dross.find(X + 1, **options, checkpoint_folder=tmp_path / "c", resume=True)
 
 

@@ -264,46 +264,6 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """Return the error per pixel ``(m, h, w)`` of a method that reconstructs its images, else None."""
         return None
 
-    def _check_number(
-        self, name: str, kind: type, minimum: float, maximum: float = np.inf, *, optional: bool = False
-    ) -> None:
-        """Raise if a parameter is not a finite number of its kind, too small or too large."""
-        value = getattr(self, name)
-        if value is None and optional:
-            return
-        accepted = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, accepted)
-            or not minimum <= value <= maximum
-            or value == np.inf
-        ):
-            what = "a whole number" if kind is int else "a number"
-            bounds = f"of at least {minimum:g}" if maximum == np.inf else f"from {minimum:g} to {maximum:g}"
-            raise ParameterError(f"{name} of {type(self).__name__} must be {what} {bounds}, got {value!r}.")
-
-    def _check_choice(self, name: str, *allowed: object) -> None:
-        """Raise unless a parameter has one of a few values."""
-        if getattr(self, name) not in allowed:
-            raise ParameterError(
-                f"{name} must be one of {', '.join(map(str, allowed))}; got {getattr(self, name)!r}."
-            )
-
-    def _check_sizes(self, name: str, least: int = 1) -> None:
-        """Raise if a parameter is neither None nor a tuple of whole numbers, each large enough."""
-        value = getattr(self, name)
-        if value is None:
-            return
-        if (
-            not isinstance(value, (tuple, list))
-            or not value
-            or not all(isinstance(v, int) and v >= least for v in value)
-        ):
-            raise ParameterError(
-                f"{name} of {type(self).__name__} must be whole numbers from {least}, as (64, 32); "
-                f"got {value!r}."
-            )
-
     # -------------------------------------------------------------- private
 
     def _validate(self, X: Rows, *, reset: bool) -> Rows:

@@ -83,7 +83,7 @@ class Checkpoint:
         Raises
         ------
         InputError
-            If the state belongs to other data or parameters, or the file is damaged.
+            If the state belongs to other data, features or parameters, or the file is damaged.
         """
         path = self.folder / (_FILE + self.suffix)
         if not path.exists():
@@ -99,7 +99,7 @@ class Checkpoint:
             ) from None
         if key != self.key:
             raise InputError(
-                f"The checkpoint in {self.folder} is of other data or parameters; "
+                f"The checkpoint in {self.folder} is of other data, features or parameters; "
                 "run without --resume to start anew, or repeat the command it was made with."
             )
         return values, arrays

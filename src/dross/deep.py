@@ -19,6 +19,7 @@ from torch.optim import Adam, Optimizer
 from dross.base import BaseDetector, Rows, batches
 from dross.errors import ParameterError
 from dross.features.base import State, below
+from dross.parameters import check_choice, check_number
 from dross.tensors import has_bf16, in_one_piece, resolve_device, threads, to_tensor
 from dross.training import Training
 
@@ -177,13 +178,13 @@ class DeepDetector(BaseDetector):
         return in_one_piece(list(module.parameters()), channels_last=is_bf16)
 
     def _check_parameters(self) -> None:
-        self._check_number("max_epochs", int, 1, optional=True)
-        self._check_number("batch_size", int, 2)
-        self._check_number("lr", float, np.finfo(float).tiny)
-        self._check_number("weight_decay", float, 0)
-        self._check_choice("device", "auto", "cpu", "cuda")
-        self._check_choice("precision", "auto", "32", "bf16")
-        self._check_choice("standardize", True, False)
+        check_number(self, "max_epochs", int, 1, optional=True)
+        check_number(self, "batch_size", int, 2)
+        check_number(self, "lr", float, 0, excluding=(0,))
+        check_number(self, "weight_decay", float, 0)
+        check_choice(self, "device", "auto", "cpu", "cuda")
+        check_choice(self, "precision", "auto", "32", "bf16")
+        check_choice(self, "standardize", True, False)
 
     # --------------------------------------------------------- latent space
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dross.base import BaseDetector, Rows, sample_rows
 from dross.estimator_file import dump_estimator, load_estimator
 from dross.features.base import State
+from dross.parameters import check_number
 
 __all__ = ["ShallowDetector", "flatten"]
 
@@ -66,7 +67,7 @@ class ShallowDetector(BaseDetector):
         return None
 
     def _check_parameters(self) -> None:
-        self._check_number("max_samples", int, 2)
+        check_number(self, "max_samples", int, 2)
 
     def _fit(self, X: Rows) -> None:
         self.kept_rows_ = sample_rows(len(X), self.max_samples, self.seed_)

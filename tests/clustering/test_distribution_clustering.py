@@ -180,14 +180,20 @@ class TestEdges:
     @pytest.mark.parametrize(
         ("parameters", "what"),
         [
-            ({"threshold": 0}, "threshold must be a number above 0, got 0"),
-            ({"threshold": "high"}, "threshold must be a number above 0, got 'high'"),
-            ({"threshold": float("nan")}, "threshold must be"),
-            ({"coverage": 1.1}, r"coverage must be None or a share in \(0, 1\], got 1.1"),
-            ({"max_distance": -1}, "max_distance must be"),
-            ({"min_size": 0}, "min_size must be a whole number from 1, got 0"),
-            ({"min_size": 2.5}, "min_size must be"),
-            ({"n_landmarks": 0}, "n_landmarks must be None or a whole number from 1, got 0"),
+            ({"threshold": 0}, "threshold of DistributionClustering must be a number above 0, got 0"),
+            ({"threshold": "high"}, "must be a number above 0, got 'high'"),
+            ({"threshold": float("nan")}, "threshold of"),
+            (
+                {"coverage": 1.1},
+                "must be None or a number from 0 to 1, excluding 0, got 1.1",
+            ),
+            ({"max_distance": -1}, "max_distance of"),
+            (
+                {"min_size": 0},
+                "min_size of .* must be a whole number of at least 1, got 0",
+            ),
+            ({"min_size": 2.5}, "min_size of"),
+            ({"n_landmarks": 0}, "must be None or a whole number of at least 1, got 0"),
         ],
     )
     def test_wrong_parameters(self, parameters: dict[str, Any], what: str) -> None:

@@ -77,9 +77,9 @@ def test_no_cluster_selects_nothing_and_one_selects_itself() -> None:
 
 
 def test_wrong_parameters_are_refused() -> None:
-    with pytest.raises(ParameterError, match="p is 1"):
+    with pytest.raises(ParameterError, match=r"p of .* from 0 to 1, excluding 1, got 1"):
         selected(p=1)
-    with pytest.raises(ParameterError, match="count is 'row'"):
+    with pytest.raises(ParameterError, match="must be one of clusters, rows; got 'row'"):
         selected(count="row")
 
 

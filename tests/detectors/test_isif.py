@@ -90,7 +90,7 @@ def test_scoring_follows_the_parameter() -> None:
     cosine = detector.anomaly_score(X)
     euclidean = detector.set_params(scoring="euclidean").anomaly_score(X)
     assert (cosine != euclidean).all()
-    with pytest.raises(ParameterError, match="scoring must be one of cosine, euclidean"):
+    with pytest.raises(ParameterError, match="scoring of ISIF must be one of cosine, euclidean"):
         detector.set_params(scoring="manhattan").anomaly_score(X)
 
 

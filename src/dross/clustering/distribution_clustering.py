@@ -21,7 +21,7 @@ from dross.clustering.distance_profiles import (
     squared_lengths,
     unit_rows,
 )
-from dross.errors import ParameterError
+from dross.parameters import check_number
 
 __all__ = ["DistributionClustering"]
 
@@ -172,27 +172,11 @@ class DistributionClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return misfit - self.threshold_
 
     def check_parameters(self) -> None:
-        wrong = [
-            f"{name} must be {what}, got {getattr(self, name)!r}"
-            for name, what, is_right in (
-                ("threshold", "a number above 0", _is_number(self.threshold) and self.threshold > 0),
-                (
-                    "coverage",
-                    "None or a share in (0, 1]",
-                    self.coverage is None or (_is_number(self.coverage) and 0 < self.coverage <= 1),
-                ),
-                ("max_distance", "a number above 0", _is_number(self.max_distance) and self.max_distance > 0),
-                ("min_size", "a whole number from 1", _is_count(self.min_size)),
-                (
-                    "n_landmarks",
-                    "None or a whole number from 1",
-                    self.n_landmarks is None or _is_count(self.n_landmarks),
-                ),
-            )
-            if not is_right
-        ]
-        if wrong:
-            raise ParameterError(f"DistributionClustering: {'; '.join(wrong)}.")
+        check_number(self, "threshold", float, 0, excluding=(0,))
+        check_number(self, "coverage", float, 0, 1, excluding=(0,), optional=True)
+        check_number(self, "max_distance", float, 0, excluding=(0,))
+        check_number(self, "min_size", int, 1)
+        check_number(self, "n_landmarks", int, 1, optional=True)
 
     def _n_landmarks(self, n: int) -> int:
         if self.n_landmarks is not None:
@@ -252,11 +236,3 @@ def _cover(find: Callable[[float], list[Cluster]], wanted: float, n: int) -> tup
 
 def _evenly_spaced(n: int, m: int) -> RowNumbers:
     return np.linspace(0, n - 1, m).round().astype(np.int64)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 1)

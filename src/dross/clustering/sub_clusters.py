@@ -19,7 +19,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from dross.errors import ParameterError
+from dross.parameters import check_number
 
 __all__ = ["SubClusters", "cut"]
 
@@ -88,11 +88,9 @@ class SubClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         ParameterError
             If a number is too small.
         """
-        for name, least in (("n_clusters", 1), ("max_clusters", 2), ("n_neighbors", 1)):
-            if getattr(self, name) is not None and getattr(self, name) < least:
-                raise ParameterError(
-                    f"{name} of SubClusters must be at least {least}, got {getattr(self, name)}."
-                )
+        check_number(self, "n_clusters", int, 1, optional=True)
+        check_number(self, "max_clusters", int, 2)
+        check_number(self, "n_neighbors", int, 1)
         rows: NDArray[Any] = validate_data(self, X, ensure_min_samples=2)
         random = check_random_state(self.random_state)
         n_neighbors = min(self.n_neighbors, len(rows) - 1)

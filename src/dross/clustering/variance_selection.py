@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_array
 
 from dross.base import sample_rows
-from dross.errors import ParameterError
+from dross.parameters import check_choice, check_number
 
 __all__ = ["VarianceSelection", "cluster_variances"]
 
@@ -105,10 +105,8 @@ class VarianceSelection(BaseEstimator):  # type: ignore[misc]
         ParameterError
             For a share outside [0, 1) or an unknown ``count``.
         """
-        if not 0 <= self.p < 1:
-            raise ParameterError(f"p is {self.p!r}; it must be a share in [0, 1).")
-        if self.count not in ("clusters", "rows"):
-            raise ParameterError(f"count is {self.count!r}; it must be 'clusters' or 'rows'.")
+        check_number(self, "p", float, 0, 1, excluding=(1,))
+        check_choice(self, "count", "clusters", "rows")
         X = check_array(X)
         self.labels_ = np.asarray(self._cluster(X))
         self.variances_ = cluster_variances(X, self.labels_)

@@ -14,6 +14,7 @@ from dross.deep import DeepDetector
 from dross.errors import ParameterError
 from dross.nets.lfr import LFRLayer
 from dross.nets.rsrae import rsrae_nets
+from dross.parameters import check_choice, check_number
 
 __all__ = ["AELFR", "AELFRModule"]
 
@@ -130,13 +131,13 @@ class AELFR(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("n_components", int, 1, optional=True)
-        self._check_number("latent_dim", int, 1, optional=True)
-        self._check_number("lambda1", float, 0)
-        self._check_number("lambda2", float, 0)
-        self._check_choice("loss", "A", "B")
-        self._check_choice("scoring", "A", "B")
-        self._check_choice("reduction", "sum", "mean")
+        check_number(self, "n_components", int, 1, optional=True)
+        check_number(self, "latent_dim", int, 1, optional=True)
+        check_number(self, "lambda1", float, 0)
+        check_number(self, "lambda2", float, 0)
+        check_choice(self, "loss", "A", "B")
+        check_choice(self, "scoring", "A", "B")
+        check_choice(self, "reduction", "sum", "mean")
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         is_image = len(input_shape) == 3

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from dross.deep import DeepDetector
 from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
+from dross.parameters import check_number, check_sizes
 
 __all__ = ["AutoEncoder", "AutoEncoderModule"]
 
@@ -80,8 +81,8 @@ class AutoEncoder(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("latent_dim", int, 1, optional=True)
-        self._check_sizes("hidden_sizes")
+        check_number(self, "latent_dim", int, 1, optional=True)
+        check_sizes(self, "hidden_sizes")
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         sizes = usual_sizes(input_shape, self.hidden_sizes, self.latent_dim)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from dross.base import Rows
 from dross.deep import DeepDetector
 from dross.nets.autoencoders import encoder_and_decoder
+from dross.parameters import check_number, check_sizes
 
 __all__ = ["DAGMM", "DAGMMModule", "energy", "mixture"]
 
@@ -204,12 +205,12 @@ class DAGMM(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_sizes("hidden_sizes")
-        self._check_number("latent_dim", int, 1, optional=True)
-        self._check_number("n_components", int, 1)
-        self._check_number("lambda_energy", float, 0)
-        self._check_number("lambda_covariance", float, 0)
-        self._check_number("diagonal", float, 1e-9)
+        check_sizes(self, "hidden_sizes")
+        check_number(self, "latent_dim", int, 1, optional=True)
+        check_number(self, "n_components", int, 1)
+        check_number(self, "lambda_energy", float, 0)
+        check_number(self, "lambda_covariance", float, 0)
+        check_number(self, "diagonal", float, 1e-9)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         is_table = len(input_shape) == 1

@@ -14,6 +14,7 @@ from dross.base import Rows, sample_rows
 from dross.deep import DeepDetector
 from dross.nets.conv import conv_encoder
 from dross.nets.mlp import mlp
+from dross.parameters import check_number, check_sizes
 
 __all__ = ["DeepSVDD", "DeepSVDDModule"]
 
@@ -125,8 +126,8 @@ class DeepSVDD(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_sizes("hidden_sizes")
-        self._check_number("latent_dim", int, 1)
+        check_sizes(self, "hidden_sizes")
+        check_number(self, "latent_dim", int, 1)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         if len(input_shape) == 1:

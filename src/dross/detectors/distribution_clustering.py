@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dross.base import BaseDetector, Rows, sample_rows
 from dross.clustering.distribution_clustering import DistributionClustering
 from dross.features.base import State
+from dross.parameters import check_choice, check_number
 from dross.shallow import flatten
 
 __all__ = ["DistributionClusteringDetector"]
@@ -81,9 +82,9 @@ class DistributionClusteringDetector(BaseDetector):
     max_samples: int = 10_000
 
     def _check_parameters(self) -> None:
-        self._check_number("max_samples", int, 2)
+        check_number(self, "max_samples", int, 2)
         self._clustering().check_parameters()
-        self._check_choice("scoring", "graded", "published")
+        check_choice(self, "scoring", "graded", "published")
 
     def _fit(self, X: Rows) -> None:
         self.kept_rows_ = sample_rows(len(X), self.max_samples, self.seed_)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dross.deep import DeepDetector
 from dross.detectors.autoencoder import AutoEncoderModule
 from dross.nets.rsrae import rsrae_nets
+from dross.parameters import check_number
 
 __all__ = ["DRAE", "DRAEModule", "best_cut"]
 
@@ -157,8 +158,8 @@ class DRAE(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("scatter_weight", float, 0)
-        self._check_number("latent_dim", int, 1, optional=True)
+        check_number(self, "scatter_weight", float, 0)
+        check_number(self, "latent_dim", int, 1, optional=True)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         default = 256 if len(input_shape) == 3 else min(128, max(1, input_shape[0] // 2))

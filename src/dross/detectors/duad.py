@@ -17,9 +17,9 @@ from dross.clustering.distance_profiles import unit_rows
 from dross.clustering.named import CLUSTERINGS, clustering
 from dross.clustering.variance_selection import VarianceSelection
 from dross.deep import DeepDetector
-from dross.errors import ParameterError
 from dross.nets.autoencoders import encoder_and_decoder
 from dross.nets.duad import DUADModule
+from dross.parameters import check_choice, check_number, check_sizes
 
 __all__ = ["DUAD"]
 
@@ -106,16 +106,14 @@ class DUAD(DeepDetector):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         for name in ("p0", "p"):
-            self._check_number(name, float, 0)
-            if getattr(self, name) >= 1:
-                raise ParameterError(f"{name} of DUAD is {getattr(self, name)}; it must be a share below 1.")
-        self._check_number("r", int, 1)
-        self._check_choice("init", "all", *CLUSTERINGS)
-        self._check_choice("selection", "angle", "clusters", "rows")
-        self._check_number("n_clusters", int, 1)
-        self._check_choice("loss", "squared", "angle")
-        self._check_number("latent_dim", int, 1, optional=True)
-        self._check_sizes("hidden_sizes")
+            check_number(self, name, float, 0, 1, excluding=(1,))
+        check_number(self, "r", int, 1)
+        check_choice(self, "init", "all", *CLUSTERINGS)
+        check_choice(self, "selection", "angle", "clusters", "rows")
+        check_number(self, "n_clusters", int, 1)
+        check_choice(self, "loss", "squared", "angle")
+        check_number(self, "latent_dim", int, 1, optional=True)
+        check_sizes(self, "hidden_sizes")
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         is_image = len(input_shape) == 3

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dross.base import Rows, batches, sample_rows
 from dross.nets.wide_resnet import WideResNet
+from dross.parameters import check_choice
 from dross.pretext.classifier import TransformationClassifier, TransformationDetector
 from dross.pretext.transformations import Geometric, Transformations, square_side
 from dross.scoring import dirichlet, fit_dirichlet, floored_log_softmax, right_softmax
@@ -106,7 +107,7 @@ class GEOM(TransformationDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_choice("scoring", "dirichlet", "softmax")
+        check_choice(self, "scoring", "dirichlet", "softmax")
 
     def _transformations(self, side: int) -> Geometric:
         return Geometric(side)

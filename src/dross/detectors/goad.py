@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 from dross.base import Rows, batches, sample_rows
 from dross.deep import DeepDetector
 from dross.nets.mlp import mlp
+from dross.parameters import check_number, check_sizes
 from dross.pretext.affine_maps import RandomAffineMaps
 
 __all__ = ["GOAD", "GOADModule", "triplet_center_loss"]
@@ -150,11 +151,11 @@ class GOAD(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("n_maps", int, 2)
-        self._check_number("map_width", int, 1)
-        self._check_sizes("hidden_sizes")
-        self._check_number("margin", float, 0)
-        self._check_number("triplet_weight", float, 0)
+        check_number(self, "n_maps", int, 2)
+        check_number(self, "map_width", int, 1)
+        check_sizes(self, "hidden_sizes")
+        check_number(self, "margin", float, 0)
+        check_number(self, "triplet_weight", float, 0)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         maps = RandomAffineMaps(self.n_maps, input_shape[0], self.map_width)

@@ -12,6 +12,7 @@ from torch.nn import functional
 from dross.errors import ParameterError
 from dross.nets.lfr import LFRLayers
 from dross.nets.wide_resnet import WideResNet
+from dross.parameters import check_choice, check_number
 from dross.pretext.classifier import TransformationClassifier, TransformationDetector
 from dross.pretext.transformations import Geometric, Transformations, square_side
 from dross.scoring import right_softmax
@@ -119,11 +120,11 @@ class GTLFR(TransformationDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_choice("scoring", "A", "B")
-        self._check_number("n_components", int, 1)
-        self._check_number("lambda1", float, 0)
-        self._check_number("lambda2", float, 0)
-        self._check_choice("reduction", "sum", "mean")
+        check_choice(self, "scoring", "A", "B")
+        check_number(self, "n_components", int, 1)
+        check_number(self, "lambda1", float, 0)
+        check_number(self, "lambda2", float, 0)
+        check_choice(self, "reduction", "sum", "mean")
 
     def _transformations(self, side: int) -> Geometric:
         return Geometric(side)

@@ -16,6 +16,7 @@ from dross.deep import DeepDetector
 from dross.nets.conv import conv_encoder
 from dross.nets.isif import ISIFModule
 from dross.nets.resnet import ResNet18
+from dross.parameters import check_choice, check_number
 from dross.pretext.random_views import RandomViews
 
 __all__ = ["ISIF"]
@@ -102,14 +103,14 @@ class ISIF(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("n_neighbors", int, 1)
-        self._check_choice("scoring", "cosine", "euclidean")
-        self._check_choice("net", "auto", "small", "resnet18")
-        self._check_number("latent_dim", int, 1)
-        self._check_number("temperature", float, 1e-3)
-        self._check_number("smallest_view", float, 0.01, 1)
-        self._check_choice("flip", True, False, None)
-        self._check_number("max_samples", int, 2)
+        check_number(self, "n_neighbors", int, 1)
+        check_choice(self, "scoring", "cosine", "euclidean")
+        check_choice(self, "net", "auto", "small", "resnet18")
+        check_number(self, "latent_dim", int, 1)
+        check_number(self, "temperature", float, 1e-3)
+        check_number(self, "smallest_view", float, 0.01, 1)
+        check_choice(self, "flip", True, False, None)
+        check_number(self, "max_samples", int, 2)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         is_small = self.net == "small" or (self.net == "auto" and input_shape[0] == 1)

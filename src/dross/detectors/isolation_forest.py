@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest as _IsolationForest
 
 from dross.base import batches
+from dross.parameters import check_number
 from dross.shallow import ShallowDetector
 
 __all__ = ["IsolationForest"]
@@ -51,7 +52,7 @@ class IsolationForest(ShallowDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("n_estimators", int, 1)
+        check_number(self, "n_estimators", int, 1)
 
     def _fit_estimator(self, rows: NDArray[Any]) -> Any:
         return _IsolationForest(n_estimators=self.n_estimators, random_state=self.seed_).fit(rows)

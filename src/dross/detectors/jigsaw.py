@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from dross.parameters import check_choice, check_number
 from dross.pretext.classifier import TransformationDetector
 from dross.pretext.jigsaw import patch_orders
 from dross.pretext.transformations import PatchShuffles
@@ -68,9 +69,9 @@ class Jigsaw(TransformationDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_choice("scoring", "max", "softmax")
-        self._check_choice("grid", 2, 3)
-        self._check_number("n_orders", int, 2)
+        check_choice(self, "scoring", "max", "softmax")
+        check_choice(self, "grid", 2, 3)
+        check_number(self, "n_orders", int, 2)
 
     def _transformations(self, side: int) -> PatchShuffles:
         return PatchShuffles(side, patch_orders(self.grid, self.n_orders))

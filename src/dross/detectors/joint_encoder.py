@@ -12,6 +12,7 @@ from dross.generative.detector import GenerativeDetector
 from dross.generative.module import Scoring
 from dross.nets.joint_encoder import JointEncoderModule
 from dross.nets.progressive_gan import n_levels
+from dross.parameters import check_choice, check_number
 
 __all__ = ["JointEncoderGAN"]
 
@@ -96,10 +97,10 @@ class JointEncoderGAN(GenerativeDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_choice("encoder", "joint", None)
-        self._check_choice("encoder_loss", "image", "latent")
-        self._check_number("encoder_weight", float, 0)
-        self._check_number("search_steps", int, 1)
+        check_choice(self, "encoder", "joint", None)
+        check_choice(self, "encoder_loss", "image", "latent")
+        check_number(self, "encoder_weight", float, 0)
+        check_number(self, "search_steps", int, 1)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         return JointEncoderModule(

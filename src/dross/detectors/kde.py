@@ -12,6 +12,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 from dross.base import batches
 from dross.features.base import State
+from dross.parameters import check_number
 from dross.shallow import ShallowDetector
 
 __all__ = ["KDE"]
@@ -56,7 +57,7 @@ class KDE(ShallowDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("bandwidth", float, np.finfo(float).tiny, optional=True)
+        check_number(self, "bandwidth", float, 0, excluding=(0,), optional=True)
 
     def _fit_estimator(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         n, d = rows.shape

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from dross.parameters import check_number
 from dross.shallow import ShallowDetector
 
 __all__ = ["KNN"]
@@ -46,7 +47,7 @@ class KNN(ShallowDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("n_neighbors", int, 1)
+        check_number(self, "n_neighbors", int, 1)
 
     def _fit_estimator(self, rows: NDArray[Any]) -> Any:
         return NearestNeighbors(n_neighbors=min(self.n_neighbors, len(rows) - 1)).fit(rows)

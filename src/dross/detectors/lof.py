@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import LocalOutlierFactor
 
+from dross.parameters import check_number
 from dross.shallow import ShallowDetector
 
 __all__ = ["LOF"]
@@ -48,7 +49,7 @@ class LOF(ShallowDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("n_neighbors", int, 1)
+        check_number(self, "n_neighbors", int, 1)
 
     def _fit_estimator(self, rows: NDArray[Any]) -> Any:
         with warnings.catch_warnings():

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from dross.deep import DeepDetector
 from dross.nets.autoencoders import encoder_and_decoder
+from dross.parameters import check_number, check_sizes
 
 __all__ = ["MemAE", "MemAEModule", "Memory"]
 
@@ -145,11 +146,11 @@ class MemAE(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_sizes("hidden_sizes")
-        self._check_number("latent_dim", int, 1, optional=True)
-        self._check_number("n_items", int, 2, optional=True)
-        self._check_number("shrinkage", float, 0, optional=True)
-        self._check_number("alpha", float, 0)
+        check_sizes(self, "hidden_sizes")
+        check_number(self, "latent_dim", int, 1, optional=True)
+        check_number(self, "n_items", int, 2, optional=True)
+        check_number(self, "shrinkage", float, 0, optional=True)
+        check_number(self, "alpha", float, 0)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         is_table = len(input_shape) == 1

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from dross.base import Rows
 from dross.deep import DeepDetector
-from dross.errors import ParameterError
 from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
+from dross.parameters import check_number, check_sizes
 
 __all__ = ["OCNN", "OCNNModule"]
 
@@ -122,12 +122,10 @@ class OCNN(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_sizes("hidden_sizes")
-        self._check_number("latent_dim", int, 1)
-        self._check_number("n_hidden", int, 1)
-        self._check_number("nu", float, np.finfo(float).tiny)
-        if self.nu >= 1:
-            raise ParameterError(f"nu of OCNN must be a share between 0 and 1, got {self.nu!r}.")
+        check_sizes(self, "hidden_sizes")
+        check_number(self, "latent_dim", int, 1)
+        check_number(self, "n_hidden", int, 1)
+        check_number(self, "nu", float, 0, 1, excluding=(0, 1))
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         nets = encoder_and_decoder(input_shape, *usual_sizes(input_shape, self.hidden_sizes, self.latent_dim))

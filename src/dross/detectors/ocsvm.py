@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.svm import OneClassSVM
 
-from dross.errors import ParameterError
+from dross.parameters import check_number
 from dross.shallow import ShallowDetector
 
 __all__ = ["OCSVM"]
@@ -50,15 +50,11 @@ class OCSVM(ShallowDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("nu", float, 0)
-        if not 0 < self.nu <= 1:
-            raise ParameterError(f"nu of OCSVM must lie in (0, 1], got {self.nu!r}.")
+        check_number(self, "nu", float, 0, 1, excluding=(0,))
 
     def _fit_estimator(self, rows: NDArray[Any]) -> Any:
         estimator = OneClassSVM(nu=self.nu)
-        estimator.random_state = (
-            self.seed_
-        )  # not a parameter of its own; unset, a fit draws from numpy's global state
+        estimator.random_state = self.seed_  # no parameter of its own: unset, it draws from numpy's state
         return estimator.fit(rows)
 
     def _estimator_scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:

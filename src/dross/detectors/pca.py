@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA as _PCA
 
+from dross.parameters import check_number
 from dross.shallow import ShallowDetector
 
 __all__ = ["PCA"]
@@ -48,7 +49,7 @@ class PCA(ShallowDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("n_components", int, 1, optional=True)
+        check_number(self, "n_components", int, 1, optional=True)
 
     def _fit_estimator(self, rows: NDArray[Any]) -> Any:
         n, d = rows.shape

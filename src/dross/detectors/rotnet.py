@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from dross.parameters import check_choice, check_number
 from dross.pretext.classifier import TransformationDetector
 from dross.pretext.transformations import Rotations
 from dross.scoring import ODIN_EPS, ODIN_TEMPERATURE, max_softmax, odin
@@ -68,9 +69,9 @@ class RotNet(TransformationDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_choice("scoring", "max", "odin")
-        self._check_number("temperature", float, 1e-3)
-        self._check_number("eps", float, 0)
+        check_choice(self, "scoring", "max", "odin")
+        check_number(self, "temperature", float, 1e-3)
+        check_number(self, "eps", float, 0)
 
     def _transformations(self, side: int) -> Rotations:
         return Rotations(side)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from dross.errors import ParameterError
 from dross.features.base import State
 from dross.nets.lfr import LFRLayer
 from dross.nets.rsrae import Activation, rsrae_nets
+from dross.parameters import check_choice, check_number
 
 __all__ = ["RSRAE", "RSRAEModule"]
 
@@ -132,10 +132,10 @@ class RSRAE(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("n_components", int, 1, optional=True)
-        self._check_number("subspace_lr", float, np.finfo(float).tiny)
-        self._check_choice("activation", "auto", "tanh", "relu", "leaky_relu")
-        self._check_choice("norm", "affine", "batch", "none")
+        check_number(self, "n_components", int, 1, optional=True)
+        check_number(self, "subspace_lr", float, 0, excluding=(0,))
+        check_choice(self, "activation", "auto", "tanh", "relu", "leaky_relu")
+        check_choice(self, "norm", "affine", "batch", "none")
 
     def _fit(self, X: Rows) -> None:
         self.activation_ = self._activation_for(X) if self.activation == "auto" else self.activation

@@ -22,6 +22,7 @@ from dross.errors import ParameterError
 from dross.features.base import State
 from dross.nets.sub_clusters import NetName, SubClusterModule, classifier_net
 from dross.nets.wide_resnet import check_depth
+from dross.parameters import check_choice, check_number, check_sizes
 from dross.scoring import ODIN_EPS, ODIN_TEMPERATURE
 from dross.tensors import resolve_device
 
@@ -149,18 +150,18 @@ class SubClusterClassifier(DeepDetector):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         if isinstance(self.n_sub_clusters, (tuple, list)):
-            self._check_sizes("n_sub_clusters", 2)
+            check_sizes(self, "n_sub_clusters", 2)
         else:
-            self._check_number("n_sub_clusters", int, 2, optional=True)
-        self._check_choice("embedding", "auto", "isif", "raw")
-        self._check_number("embedding_epochs", int, 1, optional=True)
-        self._check_choice("scoring", "energy", "max", "odin")
-        self._check_number("temperature", float, 1e-3)
-        self._check_number("eps", float, 0)
-        self._check_choice("net", "auto", "small", "wide", "resnet18")
-        self._check_number("depth", int, 4)
+            check_number(self, "n_sub_clusters", int, 2, optional=True)
+        check_choice(self, "embedding", "auto", "isif", "raw")
+        check_number(self, "embedding_epochs", int, 1, optional=True)
+        check_choice(self, "scoring", "energy", "max", "odin")
+        check_number(self, "temperature", float, 1e-3)
+        check_number(self, "eps", float, 0)
+        check_choice(self, "net", "auto", "small", "wide", "resnet18")
+        check_number(self, "depth", int, 4)
         check_depth(self.depth)
-        self._check_number("width", int, 1)
+        check_number(self, "width", int, 1)
 
     def _fit(self, X: Rows) -> None:
         self.labels_ = self._sub_clusters(X) if self._given is None else _as_numbers(self._given, len(X))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dross.deep import DeepDetector
 from dross.nets.conv import conv_decoder, conv_encoder
 from dross.nets.toll import arrhythmia_nets, cifar_nets, mnist_nets
+from dross.parameters import check_number
 
 __all__ = ["Toll", "TollModule"]
 
@@ -93,8 +94,8 @@ class Toll(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("beta", float, 0)
-        self._check_number("latent_dim", int, 1, optional=True)
+        check_number(self, "beta", float, 0)
+        check_number(self, "latent_dim", int, 1, optional=True)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         if len(input_shape) == 1:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dross.deep import DeepDetector
 from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
+from dross.parameters import check_number, check_sizes
 
 __all__ = ["VAE", "VAEModule"]
 
@@ -109,9 +110,9 @@ class VAE(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_sizes("hidden_sizes")
-        self._check_number("latent_dim", int, 1, optional=True)
-        self._check_number("beta", float, 0)
+        check_sizes(self, "hidden_sizes")
+        check_number(self, "latent_dim", int, 1, optional=True)
+        check_number(self, "beta", float, 0)
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         hidden_sizes, latent_dim = usual_sizes(input_shape, self.hidden_sizes, self.latent_dim)

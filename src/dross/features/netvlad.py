@@ -17,6 +17,7 @@ from dross.features.base import Explanations, Features, ImageForm, State, below
 from dross.features.occlusion import explain_images
 from dross.features.pretrained import Pretrained
 from dross.nets.netvlad import NetVLADPooling, sample_descriptors
+from dross.parameters import check_number
 
 if TYPE_CHECKING:
     from dross.base import BaseDetector
@@ -91,9 +92,8 @@ class NetVLAD(Features):
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("n_centres", "n_components"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ParameterError(f"{name} of NetVLAD is {getattr(self, name)!r}; it must be at least 1.")
+        check_number(self, "n_centres", int, 1)
+        check_number(self, "n_components", int, 1)
         self.feature_owner: list[str] = []
         self.notes: list[str] = []
         self.description: dict[str, Any] = {}

@@ -14,13 +14,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from dross.errors import InputError, ModelFileError, ParameterError
+from dross.errors import InputError, ModelFileError
 from dross.features.base import Explanations, Features, ImageForm, State, check_enough
 from dross.features.cache import KEY_BYTES, VectorCache
 from dross.features.encoder_files import EncoderFiles
 from dross.features.encoders import ImageEncoder, TextEncoder
 from dross.features.image_scaler import ImageScaler
 from dross.features.occlusion import explain_images
+from dross.parameters import check_choice
 from dross.sources.images import ImageSource
 from dross.sources.text import TextSource
 
@@ -66,8 +67,7 @@ class Pretrained(Features):
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.precision not in ("auto", "32", "bf16"):
-            raise ParameterError(f"precision is {self.precision!r}; it must be auto, 32 or bf16.")
+        check_choice(self, "precision", "auto", "32", "bf16")
         self.feature_owner: list[str] = []
         self.notes: list[str] = []
         self.description: dict[str, Any] = {}

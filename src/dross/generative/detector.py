@@ -16,6 +16,7 @@ from dross.base import Rows, batches
 from dross.deep import DeepDetector
 from dross.errors import ParameterError
 from dross.generative.module import Scoring
+from dross.parameters import check_choice, check_number
 
 __all__ = ["GenerativeDetector"]
 
@@ -93,11 +94,11 @@ class GenerativeDetector(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_choice("scoring", *get_args(Scoring))
-        self._check_number("lambda_residual", float, 0, 1)
-        self._check_number("kappa", float, 0)
+        check_choice(self, "scoring", *get_args(Scoring))
+        check_number(self, "lambda_residual", float, 0, 1)
+        check_number(self, "kappa", float, 0)
         for name in ("channels", "latent_dim", "n_critic"):
-            self._check_number(name, int, 1)
+            check_number(self, name, int, 1)
         size = self.image_size
         if size is not None and (not isinstance(size, int) or size < _SIDES[0] or size & (size - 1)):
             raise ParameterError(f"image_size must be a power of two from {_SIDES[0]}, got {size!r}.")

@@ -16,6 +16,7 @@ from torch.nn import functional
 from dross.base import Rows
 from dross.deep import DeepDetector
 from dross.nets.wide_resnet import WideResNet, check_depth
+from dross.parameters import check_number
 from dross.pretext.transformations import Transformations, square_side
 
 __all__ = ["RepeatedRows", "TransformationClassifier", "TransformationDetector"]
@@ -136,8 +137,8 @@ class TransformationDetector(DeepDetector):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_number("depth", int, 4)
-        self._check_number("width", int, 1)
+        check_number(self, "depth", int, 4)
+        check_number(self, "width", int, 1)
         check_depth(self.depth)
 
     def _net(self, input_shape: tuple[int, ...], n_classes: int) -> WideResNet:
