@@ -23,7 +23,7 @@ def test_a_text_encoder_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) 
     spec, why = choose_features("text", 5_000)
     assert (spec, why) == (
         "pretrained:models/mine",
-        "there is a text encoder; on the development draws one ranks better than TF-IDF",
+        "found here or named; on the development draws all-MiniLM-L6-v2 ranks better than TF-IDF",
     )
     spec, why = choose_features("text", 5_001)
     assert spec == "raw"
@@ -34,7 +34,7 @@ def test_a_text_encoder_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) 
 def test_without_an_encoder_texts_become_tfidf_and_the_reason_says_so() -> None:
     spec, why = choose_features("text", 100)
     assert spec == "raw"
-    assert "no text encoder to take" in why
+    assert "no text encoder was found" in why
 
 
 def test_nothing_is_looked_for_where_no_encoder_could_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,16 +55,18 @@ def test_the_hubs_cache_is_looked_into(tmp_path: Path, monkeypatch: pytest.Monke
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0123abc")
     (snapshot / "1_Pooling").mkdir()
-    for name in ("modules.json", "config.json", "1_Pooling/config.json", "model.safetensors"):
+    *others, last = at_hand._FILES
+    for name in others:
         (snapshot / name).write_text("{}")
         assert at_hand.text_encoder() is None  # a copy may have been cut off
-    (snapshot / "tokenizer.json").write_text("{}")
+    (snapshot / last).write_text("{}")
     assert at_hand.text_encoder() == "sentence-transformers/all-MiniLM-L6-v2"
 
 
-def test_a_folder_that_is_named_and_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DROSS_TEXT_ENCODER", "/no/such")
-    with pytest.raises(InputError, match="DROSS_TEXT_ENCODER names /no/such, but there is no such folder"):
+@pytest.mark.parametrize("named", ["/no/such", "~nobody-here/x", "models/no/such"])
+def test_a_folder_that_is_named_and_not_there(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    monkeypatch.setenv("DROSS_TEXT_ENCODER", named)
+    with pytest.raises(InputError, match=f"DROSS_TEXT_ENCODER names {named}, but there is no such folder"):
         choose_features("text", 100)
 
 

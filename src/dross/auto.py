@@ -34,6 +34,11 @@ def choose_features(family: str, n_rows: int) -> tuple[str, str]:
         Of the source.
     n_rows : int
 
+    Raises
+    ------
+    InputError
+        ``DROSS_TEXT_ENCODER`` names a folder that is not there.
+
     Examples
     --------
     >>> choose_features("table", 100)
@@ -43,11 +48,11 @@ def choose_features(family: str, n_rows: int) -> tuple[str, str]:
         return "raw", _REASONS[family]
     encoder = text_encoder()
     if encoder is None:
-        return "raw", "TF-IDF, as there is no text encoder to take; pretrained:ENCODER takes one"
+        return "raw", "TF-IDF, as no text encoder was found; one is named with pretrained:ENCODER"
     spec = f"pretrained:{encoder}"
     if n_rows > _MOST_ENCODED:
         return "raw", f"TF-IDF, as more than {_MOST_ENCODED:,} texts take long to encode; {spec} does it"
-    return spec, "there is a text encoder; on the development draws one ranks better than TF-IDF"
+    return spec, "found here or named; on the development draws all-MiniLM-L6-v2 ranks better than TF-IDF"
 
 
 def choose_detector(family: str, features: str = "raw") -> str:

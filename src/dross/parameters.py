@@ -56,7 +56,8 @@ def check_number(
         or not minimum <= value <= maximum
         or value in (np.inf, *excluding)
     ):
-        what = "None or " * optional + ("a whole number" if kind is int else "a number")
+        plain = "a whole number" if kind is int else "a finite number" if maximum == np.inf else "a number"
+        what = "None or " * optional + plain
         if maximum < np.inf:
             without = ", excluding " + " and ".join(map("{:g}".format, excluding)) if excluding else ""
             bounds = f"from {minimum:g} to {maximum:g}{without}"
@@ -82,7 +83,7 @@ def check_sizes(owner: object, name: str, least: int = 1) -> None:
     if (
         not isinstance(value, (tuple, list))
         or not value
-        or not all(isinstance(v, int) and v >= least for v in value)
+        or not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= least for v in value)
     ):
-        needed = f"whole numbers from {least}, as (64, 32)"
+        needed = f"None or whole numbers from {least}, as (64, 32)"
         raise ParameterError(f"{name} of {type(owner).__name__} must be {needed}; got {value!r}.")

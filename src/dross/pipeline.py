@@ -79,7 +79,7 @@ def find(
     features : str or Features, default "auto"
         How rows become numbers: "raw" (columns, pixels, TF-IDF), "netvlad", "pretrained:ENCODER",
         "c3d:WEIGHTS", or features to fit, as ``NetVLAD(n_centres=16)``. "auto" chooses by kind; for texts it
-        takes an encoder that is on this machine, see `dross.features.at_hand.text_encoder`.
+        takes an encoder that was found here or named, see `dross.features.at_hand.text_encoder`.
     detector : str or BaseDetector, default "auto"
         A registered name, a detector to fit, or "auto": chosen by kind and features.
     parameters : mapping, optional

@@ -62,7 +62,7 @@ class TestRun:
         run = bench("run", "toll-3", "--detector", "pca", "--seeds", 2, "--minutes", 0, "--results", tmp_path)
         assert run.out == "2 cells to run.\n2 cells are left; go on with --resume.\n"
 
-    def test_only_rows_of_a_data_set(self, results: Path, tmp_path: Path) -> None:
+    def test_only_cells_on_a_data_set(self, results: Path, tmp_path: Path) -> None:
         for data, n in (("kdd", 3), ("arrhythmia", 1)):
             arguments = ("--detector", "pca", "--seeds", 1, "--minutes", 0, "--data", data)
             run = bench("run", "duad-2", "toll-3", *arguments, "--results", tmp_path)
@@ -92,7 +92,7 @@ class TestRun:
             (("run", "duad-22"), ("no table 'duad-22'", "duad-2")),
             (("run", "duad-2", "--detector", "forest"), ("no detector 'forest'",)),
             (("run", "duad-2", "--data", "kddd"), ("no data set 'kddd'", "kdd")),
-            (("run", "duad-2", "--data", "mnist"), ("None of these cells is on mnist", "on kdd")),
+            (("run", "duad-2", "--data", "mnist"), ("No cell is on mnist", "on kdd")),
             (("data", "imagenett"), ("no data set 'imagenett'",)),
             (("table", "toll-9"), ("no table 'toll-9'",)),
             (("list", "x"), ("no table 'x'",)),

@@ -180,8 +180,8 @@ class TestEdges:
     @pytest.mark.parametrize(
         ("parameters", "what"),
         [
-            ({"threshold": 0}, "threshold of DistributionClustering must be a number above 0, got 0"),
-            ({"threshold": "high"}, "must be a number above 0, got 'high'"),
+            ({"threshold": 0}, "threshold of DistributionClustering must be a finite number above 0, got 0"),
+            ({"threshold": "high"}, "must be a finite number above 0, got 'high'"),
             ({"threshold": float("nan")}, "threshold of"),
             (
                 {"coverage": 1.1},

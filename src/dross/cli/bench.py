@@ -77,10 +77,10 @@ def run_bench(
     """Run the cells of tables and write each result down; tell of those that cannot run, and why."""
     _check_data(data)
     cells = _distinct(find_tables(names), budget, detectors, seeds)
+    present = {cell.data for cell in cells}
+    if without := [name for name in data if cells and name not in present]:
+        raise ParameterError(f"No cell is on {without[0]}; they are on {', '.join(sorted(present))}.")
     chosen = [cell for cell in cells if not data or cell.data in data]
-    if cells and not chosen:
-        present = ", ".join(sorted({cell.data for cell in cells}))
-        raise ParameterError(f"None of these cells is on {' or '.join(data)}; they are on {present}.")
     from dross.tensors import resolve_device
 
     resolve_device(device)

@@ -86,10 +86,10 @@ class SubClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ParameterError
-            If a number is too small.
+            If a parameter is out of range.
         """
         check_number(self, "n_clusters", int, 1, optional=True)
-        check_number(self, "max_clusters", int, 2)
+        check_number(self, "max_clusters", int, 2, optional=self.n_clusters is not None)
         check_number(self, "n_neighbors", int, 1)
         rows: NDArray[Any] = validate_data(self, X, ensure_min_samples=2)
         random = check_random_state(self.random_state)

