@@ -358,7 +358,7 @@ def test_heat_map_peaks_in_the_planted_patch(request: pytest.FixtureRequest, nam
     X = np.stack([np.outer(np.roll(ramp, s), ramp[::-1]) for s in rng.integers(0, 8, 200)])[:, None]
     X += 0.05 * rng.normal(size=X.shape).astype(np.float32)
     short = {"max_epochs": 4, "batch_size": 32}
-    own: dict[str, dict[str, int]] = {"autoencoder": short, "deep_svdd": {"max_epochs": 6}, "toll": short}
+    own: dict[str, dict[str, int]] = {"autoencoder": short, "deep_svdd": {"max_epochs": 24}, "toll": short}
     detector = make(name, **own.get(name, {})).fit(X)
     hits = 0
     planted, places = X[rng.choice(200, 100)].copy(), rng.integers(0, 24, (100, 2))
