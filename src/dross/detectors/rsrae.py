@@ -116,6 +116,7 @@ class RSRAE(DeepDetector):
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, -1.0, 0.5]
     >>> X[7] = [6.0, -6.0, 6.0, -6.0]
     >>> detector = RSRAE(n_components=1, lr=1e-3, batch_size=16, max_epochs=40, random_state=0).fit(X)
