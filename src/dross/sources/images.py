@@ -34,6 +34,7 @@ _Made = TypeVar("_Made")
 
 SMALLEST_SIZE = 16
 LARGEST_SIZE = 64
+_AHEAD = 64  # images: two batches of an encoder, so that decoding goes on while it computes
 _BATCH = 1024
 _DUPLICATES = "images are exact duplicates of another"
 _NOT_FINITE = "images hold NaN or infinite values, which count as missing"
@@ -87,7 +88,7 @@ class ImageSource(Source):
             return function(image)
 
         with ThreadPoolExecutor(workers) as pool, warnings.catch_warnings(action="ignore"):
-            for _, made in ahead(self._read_again(self.path, rows), make, pool, 4 * workers):
+            for _, made in ahead(self._read_again(self.path, rows), make, pool, max(_AHEAD, 4 * workers)):
                 yield made
 
     def _read_again(self, path: Path, rows: NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
