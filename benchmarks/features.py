@@ -94,7 +94,7 @@ def choices() -> None:
     write("features", {"share": SHARE, "rows": found}, SEED)
 
 
-def throughput(n: int = 96, rounds: int = 3) -> None:
+def throughput(n: int = 384, rounds: int = 3) -> None:
     """Measure a ViT-S/16 of random weights on JPEGs of 128 pixels: alone, fed from files, from the cache."""
     from transformers import ViTConfig, ViTModel
 
