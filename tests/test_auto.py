@@ -66,7 +66,7 @@ def test_the_hubs_cache_is_looked_into(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("named", ["/no/such", "~nobody-here/x", "models/no/such"])
 def test_a_folder_that_is_named_and_not_there(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
     monkeypatch.setenv("DROSS_TEXT_ENCODER", named)
-    with pytest.raises(InputError, match=f"DROSS_TEXT_ENCODER names {named}, but there is no such folder"):
+    with pytest.raises(InputError, match=f"DROSS_TEXT_ENCODER names no encoder: There is no folder {named}"):
         choose_features("text", 100)
 
 

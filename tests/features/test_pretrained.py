@@ -277,9 +277,9 @@ class TestBadInput:
         for name in ("nobody/nothing", "nothing-here"):
             said = dross("find", pictures, "--features", f"pretrained:{name}")
             assert said.failed_with(name, "put the encoder's files")
-        assert dross("find", pictures, "--features", f"pretrained:{tmp_path}/no").failed_with(
-            "There is no folder"
-        )
+        for folder in (f"{tmp_path}/no", "~nobody-here/no"):
+            said = dross("find", pictures, "--features", f"pretrained:{folder}")
+            assert said.failed_with(f"There is no folder {folder}")
         assert dross("find", pictures, "--features", "pretrained").failed_with("pretrained:MODEL")
 
     def test_says_what_to_install(self, tmp_path: Path) -> None:

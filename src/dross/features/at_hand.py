@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from dross.errors import InputError
+from dross.features.encoder_files import local_folder
 
 __all__ = ["text_encoder"]
 
@@ -35,11 +36,14 @@ def text_encoder() -> str | None:
         The variable names a folder that is not there.
     """
     named = os.environ.get("DROSS_TEXT_ENCODER")
+    if named == "":
+        return None
     if named is not None:
-        is_path = named.startswith((".", "/", "~")) or named.count("/") > 1  # else it may be a hub id
-        if is_path and not os.path.isdir(os.path.expanduser(named)):  # noqa: PTH111, PTH112 - also ~nobody
-            raise InputError(f"DROSS_TEXT_ENCODER names {named}, but there is no such folder.")
-        return named or None
+        try:
+            local_folder(named)
+        except InputError as error:
+            raise InputError(f"DROSS_TEXT_ENCODER names no encoder: {error}") from None
+        return named
     if find_spec("sentence_transformers") is None:
         return None
     if find_spec(_PACKAGE) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dross.base import BaseDetector
     from dross.sources.base import RowSource, Source
 
-__all__ = ["Explanations", "Features", "ImageForm", "State", "below", "check_enough"]
+__all__ = ["Explanations", "Features", "ImageForm", "State", "below", "check_enough", "refuse_equal"]
 
 _FEWEST = 5
 _Value = TypeVar("_Value")
@@ -38,6 +38,11 @@ def check_enough(source: Source, noun: str) -> None:
     """Raise `InputError` if there are too few rows to fit anything on."""
     if len(source) < _FEWEST:
         raise InputError(f"{source.name} has {len(source)} {noun}; at least {_FEWEST} are needed.")
+
+
+def refuse_equal(source: Source, noun: str) -> NoReturn:
+    """Raise `InputError` because all rows are the same."""
+    raise InputError(f"{source.name} has {len(source)} {noun}, and all of them are equal.")
 
 
 @dataclass(frozen=True)

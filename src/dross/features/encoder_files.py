@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from dross.features.base import State
 from dross.features.cache import cache_root
 from dross.sources.archives import name_trouble
 
-__all__ = ["EncoderFiles", "file_sha256", "need"]
+__all__ = ["EncoderFiles", "file_sha256", "local_folder", "need"]
 
 LARGEST_EMBEDDED = 100 * 1000 * 1000
 """Bytes; larger encoders are named in a model file with their checksums, smaller ones travel in it."""
@@ -38,6 +39,27 @@ def file_sha256(path: Path) -> str:
     """Return the checksum of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def local_folder(name: str) -> Path | None:
+    """Return the folder that is named, or None if there is none and it may be a hub id.
+
+    Raises
+    ------
+    InputError
+        There is none, and it is no hub id either.
+
+    Examples
+    --------
+    >>> local_folder("sentence-transformers/all-MiniLM-L6-v2") is None
+    True
+    """
+    folder = Path(os.path.expanduser(name))  # noqa: PTH111 - it leaves the homes of unknown users as they are
+    if folder.is_dir():
+        return folder
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise InputError(f"There is no folder {name}.")
+    return None
 
 
 @dataclass(frozen=True)
@@ -66,9 +88,7 @@ class EncoderFiles:
         InputError
             There is none, or it has no configuration or no weights as safetensors.
         """
-        folder = Path(name).expanduser()
-        if not folder.is_dir():
-            folder = _from_hub(name, extra, fetch)
+        folder = local_folder(name) or _from_hub(name, extra, fetch)
         if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
             raise InputError(f"{folder} is no encoder: it has no config.json.")
         files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in _SUFFIXES)
@@ -82,7 +102,7 @@ class EncoderFiles:
     @property
     def fingerprint(self) -> str:
         """Digest of all files."""
-        return hashlib.sha256(json.dumps(self.checksums, sort_keys=True).encode()).hexdigest()[:32]
+        return _digest(self.checksums)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Return a configuration, {} if there is none."""
@@ -100,7 +120,8 @@ class EncoderFiles:
         sizes = [(self.folder / name).stat().st_size for name in self.checksums]
         values = {"name": self.name, "checksums": self.checksums}
         if sum(sizes) > LARGEST_EMBEDDED:
-            return values | {"name": _absolute(self.name)}, {}
+            folder = local_folder(self.name)
+            return values | {"name": self.name if folder is None else str(folder.resolve())}, {}
         return values, {f"file/{name}": np.fromfile(self.folder / name, np.uint8) for name in self.checksums}
 
     @classmethod
@@ -122,14 +143,11 @@ class EncoderFiles:
         return found
 
 
-def _absolute(name: str) -> str:
-    folder = Path(name).expanduser()
-    return str(folder.resolve()) if folder.is_dir() else name
+def _digest(checksums: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _from_hub(name: str, extra: str, fetch: bool) -> Path:
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise InputError(f"There is no folder {name}.")
     need("huggingface_hub", extra)
     from huggingface_hub import snapshot_download
 
@@ -157,7 +175,7 @@ def _unpacked(checksums: dict[str, str], arrays: dict[str, NDArray[Any]]) -> Pat
     for name in checksums:
         if name_trouble(name) or PurePosixPath(name).suffix not in _SUFFIXES:
             raise ModelFileError(f"its encoder has a file named {name!r}.")
-    digest = hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()[:32]
+    digest = _digest(checksums)
     target = cache_root() / "encoders" / digest
     if target.is_dir() and all(
         (target / name).is_file() and file_sha256(target / name) == checksum

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dross.errors import InputError, ModelFileError
-from dross.features.base import Explanations, Features, ImageForm, State, check_enough
+from dross.errors import ModelFileError
+from dross.features.base import Explanations, Features, ImageForm, State, check_enough, refuse_equal
 from dross.sources.base import RowSource, Source
 from dross.sources.images import ImageSource
 
@@ -104,7 +104,7 @@ class ImageScaler(Features):
         rows = cast("ImageSource", source).rows
         check_enough(source, "images")
         if _all_equal(rows):
-            raise InputError(f"{source.name} has {len(rows)} images, and all of them are equal.")
+            refuse_equal(source, "images")
         self.shape = tuple(rows.shape[1:])
         self.notes, self.low, self.high, self.fill = [], 0.0, 255.0, 0.0
         if source.kind not in ("image", "video"):  # values of an array

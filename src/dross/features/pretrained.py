@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from dross.errors import InputError, ModelFileError
-from dross.features.base import Explanations, Features, ImageForm, State, check_enough
+from dross.errors import ModelFileError
+from dross.features.base import Explanations, Features, ImageForm, State, check_enough, refuse_equal
 from dross.features.cache import KEY_BYTES, VectorCache
 from dross.features.encoder_files import EncoderFiles
 from dross.features.encoders import ImageEncoder, TextEncoder
@@ -77,8 +77,7 @@ class Pretrained(Features):
     @property
     def image_form(self) -> ImageForm:
         """Files in any form; an array's images are scaled as the ones fitted on, and never resized."""
-        form = super().image_form if self._scaler is None else self._scaler.image_form
-        return replace(form, size=None)
+        return ImageForm() if self._scaler is None else replace(self._scaler.image_form, size=None)
 
     def fit(self, source: Source) -> Self:
         """Find the encoder, and the range of the values if the images are an array.
@@ -91,7 +90,7 @@ class Pretrained(Features):
         """
         check_enough(source, "rows")
         if _all_equal(source):
-            raise InputError(f"{source.name} has {len(source)} {source.family}s, and all of them are equal.")
+            refuse_equal(source, f"{source.family}s")
         self._family = source.family
         self.files = EncoderFiles.open(self.model, _extra(source.family))
         self._build_encoder()

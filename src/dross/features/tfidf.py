@@ -15,8 +15,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.extmath import randomized_svd
 
-from dross.errors import InputError, ModelFileError
-from dross.features.base import Explanations, Features, State, check_enough
+from dross.errors import ModelFileError
+from dross.features.base import Explanations, Features, State, check_enough, refuse_equal
 from dross.sources.base import RowSource, Source
 from dross.sources.text import TextSource
 
@@ -100,7 +100,7 @@ class TfidfFeatures(Features):
         step = -(-n // _FIT_TEXTS)
         documents = list(islice(cast("TextSource", source).documents(), 0, None, step))
         if all(document == documents[0] for document in documents):
-            raise InputError(f"{source.name} has {n} texts, and all of them are equal.")
+            refuse_equal(source, "texts")
         known, share = self._learn_terms(documents)
         if share < _LEAST_KNOWN_SHARE:
             self.analyzer = "char"

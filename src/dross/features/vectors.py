@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from dross.errors import InputError, ModelFileError
-from dross.features.base import Explanations, Features, State, check_enough
+from dross.errors import ModelFileError
+from dross.features.base import Explanations, Features, State, check_enough, refuse_equal
 from dross.sources.vectors import VectorSource
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class GivenVectors(Features):
         vectors = cast("VectorSource", source).vectors
         check_enough(source, "rows")
         if (vectors == vectors[0]).all():
-            raise InputError(f"{source.name} has {len(vectors)} rows, and all of them are equal.")
+            refuse_equal(source, "rows")
         self.center = np.median(vectors, axis=0).astype(np.float32)
         self.spread = np.maximum(np.abs(vectors - self.center).mean(axis=0), np.finfo(np.float32).tiny)
         self._describe()
