@@ -16,7 +16,7 @@ __all__ = ["Results"]
 
 
 class Results:
-    """The results folder: ``<experiment>.jsonl``, each line a cell with its value and what it hangs on.
+    """The results folder: a file per experiment and data set, a line per cell: values and what they hang on.
 
     Lines are only ever appended; the last one of a key counts, but a failure replaces no value. Several runs
     may write at once. A line cut short by a kill is passed over.
@@ -41,7 +41,7 @@ class Results:
 
     def add(self, record: dict[str, Any]) -> None:
         """Append one cell and have the disk keep it."""
-        with self._locked(), (self.folder / f"{record['experiment']}.jsonl").open("a+b") as file:
+        with self._locked(), (self.folder / _file_name(record)).open("a+b") as file:
             line = _line(record)
             if file.seek(0, os.SEEK_END) and not _ends_line(file):
                 line = "\n" + line
@@ -86,6 +86,16 @@ class Results:
         with (self.folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _file_name(record: dict[str, Any]) -> str:
+    """Return ``<experiment>-<data>.jsonl``; without the data where an experiment has but one set.
+
+    >>> _file_name({"experiment": "rsrae", "setting": {"data": "reuters", "ratio": 0.1}})
+    'rsrae-reuters.jsonl'
+    """
+    data = record.get("setting", {}).get("data")
+    return f"{record['experiment']}-{data}.jsonl" if data else f"{record['experiment']}.jsonl"
 
 
 def _line(record: dict[str, Any]) -> str:
