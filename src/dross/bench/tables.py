@@ -301,8 +301,17 @@ def _table(paper: Mapping[str, Any], raw: Mapping[str, Any]) -> Table:
         plot=raw.get("plot", {}),
         average={name: _scaled(value, scale) for name, value in raw.get("average", {}).items()},
         parameters={**paper.get("parameters", {}), **raw.get("parameters", {})},
-        budgets=raw.get("budgets", {}),
+        budgets=_merged(paper.get("budgets", {}), raw.get("budgets", {})),
     )
+
+
+def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return a table's budgets: what its paper's tables share, and what is its own in place of that.
+
+    >>> _merged({"cpu": {"seeds": 3, "cuts": "16×16 images"}}, {"cpu": {"seeds": 1}})
+    {'cpu': {'seeds': 1, 'cuts': '16×16 images'}}
+    """
+    return {name: {**common.get(name, {}), **own.get(name, {})} for name in {**common, **own}}
 
 
 def _column(name: str, about: Any) -> Column:
