@@ -251,7 +251,6 @@ class DeepDetector(BaseDetector):
             parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
             parameter.grad = None
         self.history_ = run.history
-        self.training_rows_ = None if run.rows is None else run.rows.numpy()
         self.converged_ = run.is_over
 
     def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dross.base import Rows
@@ -43,8 +44,7 @@ class Training:
         self.module = detector.module_
         self.X = X
         self.take = row_taker(X, detector._narrow)
-        self.rows: Tensor | None = None  # all
-        self._lay_out_batches()
+        self._learn_from(None)
         # A light step is too little work to share: threads would mostly wait for each other.
         n_weights = sum(parameter.numel() for parameter in self.module.parameters())
         self.is_light = len(detector.input_shape_) == 1 and n_weights * self.batch_size < _LIGHT_STEP
@@ -77,10 +77,12 @@ class Training:
         changed = len(np.setxor1d(rows, before, assume_unique=True))
         self.selection = {"selected": len(rows), "changed": changed}
         self.is_over = self.epoch > 0 and changed == 0
-        self.rows = torch.from_numpy(rows)
-        self._lay_out_batches()
+        self._learn_from(rows)
 
-    def _lay_out_batches(self) -> None:
+    def _learn_from(self, rows: NDArray[np.int64] | None) -> None:
+        """Take these rows, or all, from here on."""
+        self.detector.training_rows_ = rows
+        self.rows: Tensor | None = None if rows is None else torch.from_numpy(rows)
         self.n_rows = len(self.X) if self.rows is None else len(self.rows)
         self.batch_size = self.detector._rows_per_step(self.n_rows)
         self.n_steps = math.ceil(self.n_rows / self.batch_size)
@@ -198,8 +200,7 @@ class Training:
         if "rng_cuda" in tensors and self.detector.device_ == "cuda":
             torch.cuda.set_rng_state(tensors["rng_cuda"])
         self.loss_sum.copy_(tensors["loss_sum"])
-        self.rows = tensors.get("rows")
-        self._lay_out_batches()
+        self._learn_from(arrays.get("rows"))
         self.module.load_state_dict(below("module.", tensors))
         self.good = below("good.", tensors)
         for number, optimizer in enumerate(self.optimizers):

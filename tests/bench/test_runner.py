@@ -74,10 +74,13 @@ class TestEveryExperiment:
         """Once rows are drawn, permuting the answers changes no score, and all values."""
         quick = {"max_epochs": 2, "batch_size": 16}
         kind = "image" if DATASETS[cell(experiment).data].kind == "image" else "table"
-        net = Method("autoencoder", "autoencoder", quick, trace=True)  # watched, which must change nothing
+        watched = (  # which must change nothing
+            Method("autoencoder", "autoencoder", quick, trace=True),
+            Method("duad", "duad", {**quick, "r": 1}, trace=True),
+        )
         # Where labels choose a checkpoint, the last one beside it must not have seen them.
         chosen = Method("toll(validation)", "toll", quick, "validation")
-        methods = [*BASELINES, net, *[chosen, Method("toll", "toll", quick)] * (kind == "table")]
+        methods = [*BASELINES, *watched, *[chosen, Method("toll", "toll", quick)] * (kind == "table")]
         if experiment != "arrhythmia":
             methods = [method for method in methods if not method.select]
         true = [runner.run_cell(cell(experiment, method), "cpu") for method in methods]
@@ -86,7 +89,11 @@ class TestEveryExperiment:
         def permuted(plan: experiments.Plan, at_most: int | None = None) -> Any:
             task, answers, sentence = carry_out(plan, at_most)
             order = np.random.default_rng(0).permutation(len(answers.is_anomaly))
-            answers = dataclasses.replace(answers, is_anomaly=answers.is_anomaly[order])
+            answers = dataclasses.replace(
+                answers,
+                is_anomaly=answers.is_anomaly[order],
+                is_anomaly_trained=~answers.is_anomaly_trained,
+            )
             if answers.validation is not None:
                 rows, is_anomaly = answers.validation
                 answers = dataclasses.replace(answers, validation=(rows, ~is_anomaly))
@@ -106,6 +113,17 @@ class TestEveryExperiment:
         again = runner.run_cell(cell(experiment, "isolation_forest"), "cpu")
         other = runner.run_cell(cell(experiment, "isolation_forest", seed=1), "cpu")
         assert first["scores_sha256"] == again["scores_sha256"] != other["scores_sha256"]
+
+
+def test_a_trace_tells_how_clean_the_selected_rows_are() -> None:
+    quick = {"max_epochs": 4, "batch_size": 16, "r": 2, "p": 0.25}
+    traced = cell("kdd", Method("duad", "duad", quick, trace=True), share=0.2)
+    trace = runner.run_cell(traced, "cpu")["trace"]
+    assert ["selected" in entry for entry in trace] == [False, False, True, True]  # all rows until the first
+    task, answers, *_ = runner._Workplace().drawn(traced)
+    rows = traced.method.fit(task, 0, "cpu", answers).detector.training_rows_
+    assert trace[-1]["selected"] == pytest.approx(len(rows) / len(task.train), abs=1e-4)
+    assert trace[-1]["contamination"] == pytest.approx(answers.is_anomaly_trained[rows].mean(), abs=1e-4)
 
 
 class TestSelectionByLabels:

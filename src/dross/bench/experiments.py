@@ -51,6 +51,8 @@ class Answers:
     ----------
     is_anomaly : bool array
         Of the scored rows.
+    is_anomaly_trained : bool array
+        Of the training rows.
     flagged_share : float or None
         The share of rows that F1 calls anomalous, where the protocol states one.
     validation : tuple of rows and bool array, or None
@@ -60,6 +62,7 @@ class Answers:
     """
 
     is_anomaly: NDArray[np.bool_]
+    is_anomaly_trained: NDArray[np.bool_]
     flagged_share: float | None = None
     validation: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None
     sub_classes: NDArray[np.int64] | None = None
@@ -99,7 +102,13 @@ class Plan:
             _, rows = self.prepare(train, self.data.rows.take(draw.validation))
             validation = rows, self.is_anomaly[draw.validation]
         sub_classes = None if self.sub_classes is None else self.sub_classes[draw.train]
-        answers = Answers(self.is_anomaly[draw.scored], self.flagged_share, validation, sub_classes)
+        answers = Answers(
+            self.is_anomaly[draw.scored],
+            self.is_anomaly[draw.train],
+            self.flagged_share,
+            validation,
+            sub_classes,
+        )
         return task, answers, draw.sentence
 
 

@@ -20,6 +20,7 @@ __all__ = ["KINDS", "figure"]
 Point = tuple[Any, float, float]
 """Position on the x axis, mean, deviation."""
 Panels = dict[str, dict[str, list[Point]]]
+_COLOURS = {"auroc": "tab:blue", "aupr": "tab:orange", "f1": "tab:purple"}
 
 
 def figure(table: Table, lines: Sequence[Line]) -> str:
@@ -125,7 +126,7 @@ def _score_panel(axis: Any, histogram: Mapping[str, Any]) -> None:
 
 
 def _trace(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
-    """Draw the mean scores of normal rows and anomalies by epoch, and the AUROC below."""
+    """Draw by epoch the mean scores of both sides, metrics, and which rows were selected to learn from."""
     runs = [
         (name, records[0]["trace"])
         for name, records in (lines[0].records.items() if lines else ())
@@ -133,16 +134,24 @@ def _trace(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
     ]
     if not runs:
         return False
-    picture.set_size_inches(3 * len(runs), 4)
-    axes = picture.subplots(2, len(runs), squeeze=False, sharex="col")
-    for (gap, area), (name, trace) in zip(axes.T, runs, strict=True):
-        epochs = [entry["epoch"] for entry in trace]
-        gap.plot(epochs, [entry["normal"] for entry in trace], color="tab:green", label="normal")
-        gap.plot(epochs, [entry["anomalous"] for entry in trace], color="tab:red", label="anomalous")
-        gap.set(title=name, ylabel="mean score")
-        area.plot(epochs, [entry["auroc"] for entry in trace])
-        area.set(xlabel="epoch", ylabel="AUROC")
-    _legend(picture, axes[0][0])
+    panels = {
+        "mean score": {"normal": "tab:green", "anomalous": "tab:red"},
+        "metric": {name: _COLOURS[name] for name in table.plot.get("metrics", ["auroc"])},
+        "training rows": {"selected": "tab:gray", "contamination": "tab:red"},
+    }
+    if not any("selected" in trace[-1] for _, trace in runs):
+        del panels["training rows"]
+    picture.set_size_inches(3 * len(runs), 2 * len(panels))
+    axes = picture.subplots(len(panels), len(runs), squeeze=False, sharex="col")
+    for column, (name, trace) in zip(axes.T, runs, strict=True):
+        column[0].set_title(name)
+        column[-1].set_xlabel("epoch")
+        for axis, (label, lines_of) in zip(column, panels.items(), strict=True):
+            axis.set_ylabel(label)
+            for key, colour in lines_of.items():
+                seen = [(entry["epoch"], entry[key]) for entry in trace if key in entry]
+                axis.plot(*zip(*seen, strict=True), color=colour, label=key)
+    _legend(picture, *axes[:, 0])
     return True
 
 
@@ -241,9 +250,9 @@ def _timeline(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
     return True
 
 
-def _legend(picture: Any, axis: Any) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    picture.legend(handles, labels, loc="outside right upper", fontsize=7, frameon=False)
+def _legend(picture: Any, *axes: Any) -> None:
+    handles = [handle for axis in axes for handle in axis.get_legend_handles_labels()[0]]
+    picture.legend(handles=handles, loc="outside right upper", fontsize=7, frameon=False)
 
 
 KINDS: dict[str, Callable[[Any, Table, Sequence[Line]], bool]] = {

@@ -164,7 +164,8 @@ class Method:
         if self.select == "validation":
             watch = BestOnValidation(detector, self._seen(answers).validation)
         elif self.trace:
-            watch = Trace(detector, task.scored, self._seen(answers).is_anomaly)
+            seen = self._seen(answers)
+            watch = Trace(detector, task.scored, seen.is_anomaly, seen.is_anomaly_trained)
         else:
             return None
         detector.set_monitor(watch)

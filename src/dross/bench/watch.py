@@ -23,16 +23,24 @@ class Trace(Monitor):
     ----------
     history : list of dict
         ``epoch``, ``auroc``, ``aupr``, ``f1`` (as large a share flagged as is anomalous), and the mean scores
-        ``normal`` and ``anomalous``.
+        ``normal`` and ``anomalous``; where the detector selects its training rows, the share of them it has
+        ``selected`` and their ``contamination``.
     seconds : float
         What looking took; it is no part of the training.
     """
 
-    def __init__(self, detector: Any, rows: NDArray[Any], is_anomaly: NDArray[np.bool_]) -> None:
+    def __init__(
+        self,
+        detector: Any,
+        rows: NDArray[Any],
+        is_anomaly: NDArray[np.bool_],
+        is_anomaly_trained: NDArray[np.bool_] | None = None,
+    ) -> None:
         super().__init__()
         if is_anomaly.all() or not is_anomaly.any():
             raise ParameterError("The rows to watch are all normal, or all anomalies.")
         self.detector, self.rows, self.is_anomaly = detector, rows, is_anomaly
+        self.is_anomaly_trained = is_anomaly_trained
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self._epoch_seen = 0
@@ -58,8 +66,15 @@ class Trace(Monitor):
                 **judge(scores, self.is_anomaly, float(self.is_anomaly.mean())),
                 "normal": float(scores[~self.is_anomaly].mean()),
                 "anomalous": float(scores[self.is_anomaly].mean()),
+                **self._selection(),
             }
         )
+
+    def _selection(self) -> dict[str, float]:
+        rows, answers = self.detector.training_rows_, self.is_anomaly_trained
+        if rows is None or answers is None:
+            return {}
+        return {"selected": len(rows) / len(answers), "contamination": float(answers[rows].mean())}
 
 
 class BestOnValidation(Trace):
