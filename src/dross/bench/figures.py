@@ -149,8 +149,10 @@ def _trace(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
         for axis, (label, lines_of) in zip(column, panels.items(), strict=True):
             axis.set_ylabel(label)
             for key, colour in lines_of.items():
-                seen = [(entry["epoch"], entry[key]) for entry in trace if key in entry]
-                axis.plot(*zip(*seen, strict=True), color=colour, label=key)
+                if seen := [(entry["epoch"], entry[key]) for entry in trace if key in entry]:
+                    axis.plot(*zip(*seen, strict=True), color=colour, label=key)
+            if not axis.lines:  # it selects nothing
+                axis.set_axis_off()
     _legend(picture, *axes[:, 0])
     return True
 
