@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from dross import registry
+from dross import base, registry
 from dross.base import BaseDetector
 from dross.errors import ParameterError
 from quick import GENERATIVE_NAMES, LEAVE_ONE_OUT, VIEW_NAMES, quick
@@ -368,3 +368,29 @@ def test_heat_map_peaks_in_the_planted_patch(request: pytest.FixtureRequest, nam
         y, x = np.unravel_index(heat.argmax(), heat.shape)
         hits += int(top <= y < top + 8 and left <= x < left + 8)
     assert hits >= 80
+
+
+class LargeRows:
+    """Images that are made when they are asked for, and how many values were asked for at once."""
+
+    shape = (1_500, 3, 64, 64)
+    dtype = np.dtype(np.float32)
+
+    def __init__(self) -> None:
+        self.most = 0
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, indices: Any, /) -> NDArray[np.float32]:
+        rows = np.arange(len(self))[indices]
+        found = np.sin(rows[:, None] * np.linspace(1, 2, 3 * 64 * 64)).astype(np.float32)
+        self.most = max(self.most, found.size)
+        return found.reshape(len(rows), 3, 64, 64)
+
+
+def test_a_source_is_asked_for_batches_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_REFERENCE_VALUES", 4_000_000)
+    rows = LargeRows()
+    make("isolation_forest").fit(rows)
+    assert rows.most <= 4_000_000

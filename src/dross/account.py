@@ -22,6 +22,7 @@ from dross.model import (
     versions,
 )
 from dross.sources.base import ReadOptions, Source
+from dross.sources.text import TextSource
 
 __all__ = ["fitted_model", "found_with"]
 
@@ -156,6 +157,7 @@ def _top(
     if not len(rows):
         return []
     originals: pa.Table = source.take(rows)
+    texts = source.read(rows) if isinstance(source, TextSource) else None
     found = []
     for place, row in enumerate(rows.tolist()):
         cells = {name: originals.column(name)[place].as_py() for name in originals.column_names}
@@ -170,7 +172,7 @@ def _top(
                 cells=cells if source.family == "table" else None,
                 image=_thumbnail(source, row) if source.family in ("image", "video") else None,
                 heatmap=heatmaps.get(row),
-                text=source.read([row])[0][:_TEXT_LENGTH] if source.family == "text" else None,  # type: ignore[attr-defined]
+                text=None if texts is None else texts[place][:_TEXT_LENGTH],
             )
         )
     return found

@@ -30,6 +30,8 @@ _SCORE_BATCH_VALUES = 4_000_000
 """Values per scoring batch: 16 MiB of float32, small enough to stay out of the way, large enough for BLAS."""
 
 _REFERENCE_ROWS = 10_000
+_REFERENCE_VALUES = 16_000_000  # 128 MB of float64: fewer rows of large images
+_FEWEST_REFERENCE_ROWS = 8
 _MAX_CANDIDATES = 256
 _PATCHES_PER_SIDE = 8
 _SMOOTHING = 1 / 32  # deviation of the heat map's blur, of the image's side
@@ -57,6 +59,16 @@ def sample_rows(n: int, at_most: int, seed: int) -> NDArray[np.int64]:
     if n <= at_most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, at_most, replace=False))
+
+
+def read_rows(X: Rows, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return many rows as one array, read batch by batch: what a source makes on the way stays small."""
+    if isinstance(X, np.ndarray):
+        return np.asarray(X[rows])
+    found = np.empty((len(rows), *X.shape[1:]), X.dtype)
+    for part in batches(len(rows), max(1, _SCORE_BATCH_VALUES // int(np.prod(X.shape[1:])))):
+        found[part] = X[rows[part]]
+    return found
 
 
 def check_share(share: object) -> None:
@@ -129,7 +141,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         self.n_training_rows_ = len(X)
         # Rows that float32 cannot hold are taken about the median, and then new ones of any type too.
         self._is_wide = bool(np.result_type(X.dtype, np.float32) == np.float64)
-        kept = sample_rows(len(X), _REFERENCE_ROWS, self.seed_)
+        most = max(_FEWEST_REFERENCE_ROWS, _REFERENCE_VALUES // int(np.prod(self.input_shape_)))
+        kept = sample_rows(len(X), min(_REFERENCE_ROWS, most), self.seed_)
         self.reference_: NDArray[Any] = np.median(np.asarray(X[kept], np.float64), axis=0)
         self._fit(X)
         self.anomaly_scores_ = self._training_scores(X)

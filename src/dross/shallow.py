@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dross.base import BaseDetector, Rows, sample_rows
+from dross.base import BaseDetector, Rows, read_rows, sample_rows
 from dross.estimator_file import dump_estimator, load_estimator
 from dross.features.base import State
 from dross.parameters import check_number
@@ -71,7 +71,7 @@ class ShallowDetector(BaseDetector):
 
     def _fit(self, X: Rows) -> None:
         self.kept_rows_ = sample_rows(len(X), self.max_samples, self.seed_)
-        self.estimator_ = self._fit_estimator(self._flat(np.asarray(X[self.kept_rows_])))
+        self.estimator_ = self._fit_estimator(self._flat(read_rows(X, self.kept_rows_)))
 
     def _score(self, x: NDArray[Any]) -> NDArray[np.float64]:
         return self._estimator_scores(self._flat(x))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dross.base import BaseDetector
 from dross.detectors.pca import PCA
 from dross.errors import InputError, ModelFileError
+from dross.features import image_scaler
 from dross.features.image_scaler import ImageScaler, ScaledRows
 from dross.sources.base import ReadOptions, RowSource
 from dross.sources.images import ImageSource, image_array
@@ -206,6 +207,18 @@ def test_heat_maps_are_given_as_they_are_and_in_batches() -> None:
     assert explained.heatmaps is not None
     np.testing.assert_array_equal(explained.heatmaps, maps.astype(np.float32))
     assert max(detector.asked) <= 256
+    assert len(explained.reasons) == 600
+
+
+def test_maps_are_kept_of_the_first_rows_only_where_images_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_scaler, "_MAP_VALUES", 300 * 16 * 16)
+    maps = np.random.default_rng(0).normal(size=(600, 16, 16))
+    source = source_of(noise(600))
+    scaler = ImageScaler().fit(source)
+    X = scaler.transform(source)
+    explained = scaler.explain(cast("BaseDetector", Heat(maps)), source, X, np.arange(600))
+    assert explained.heatmaps is not None
+    np.testing.assert_array_equal(explained.heatmaps, maps[:300].astype(np.float32))
     assert len(explained.reasons) == 600
 
 

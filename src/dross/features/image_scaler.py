@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dross.base import batches
 from dross.errors import ModelFileError
 from dross.features.base import Explanations, Features, ImageForm, State, check_enough, refuse_equal
 from dross.sources.base import RowSource, Source
@@ -20,6 +22,8 @@ __all__ = ["ImageScaler", "ScaledRows", "place_in_words"]
 
 _SAMPLE = 2048
 _BATCH = 256
+_MAP_VALUES = 16_000_000  # of the heat maps that are kept
+_FEWEST_MAPS = 20
 _WIDEST = 1e300  # so that the difference of two values is still a number
 _PLACES = (
     ("upper left", "upper middle", "upper right"),
@@ -136,16 +140,16 @@ class ImageScaler(Features):
         X: NDArray[np.float32] | RowSource,
         rows: NDArray[np.int64],
     ) -> Explanations:
-        """Return the detector's heat maps as they are, and where each is strongest."""
+        """Return where each of the detector's heat maps is strongest, and the first maps as they are."""
         original = cast("ImageSource", source).rows
-        heatmaps = np.empty((len(rows), *self.shape[1:]), np.float32)
+        n_maps = min(len(rows), max(_FEWEST_MAPS, _MAP_VALUES // math.prod(self.shape[1:])))
+        heatmaps = np.empty((n_maps, *self.shape[1:]), np.float32)
         reasons = []
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
-            heat = heatmaps[start : start + _BATCH]
-            heat[:] = detector.explain(X[batch])
-            odd = self._odd_values(np.asarray(original[batch]))
-            reasons += [place_in_words(heat[i]) + odd[i] for i in range(len(batch))]
+        for part in batches(len(rows), _BATCH):
+            heat = np.asarray(detector.explain(X[rows[part]]), np.float32)
+            heatmaps[part] = heat[: max(0, n_maps - part.start)]
+            odd = self._odd_values(np.asarray(original[rows[part]]))
+            reasons += [place_in_words(one) + words for one, words in zip(heat, odd, strict=True)]
         return Explanations(reasons, heatmaps)
 
     def get_state(self) -> State:
