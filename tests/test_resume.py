@@ -269,6 +269,36 @@ class TestCheckpoint:
         path.write_bytes(len(header).to_bytes(8, "little") + header)
         assert run_dross(*FIND, "--resume").failed_with("is damaged")
 
+    def test_what_another_run_left_goes_with_the_first_save(self, tmp_path: Path) -> None:
+        """Else a run that is stopped before it reaches that part could not be resumed."""
+        folder = tmp_path / "c"
+        for part in ("labels", "embedding"):
+            Checkpoint(folder, "old").part(part).save({}, {"a": np.ones(3)})
+        (folder / "training.safetensors").write_bytes(b"cut off")
+        new = Checkpoint(folder, "new")
+        new.part("embedding").save({"epoch": 1}, {"a": np.zeros(3)})
+        assert new.load() is new.part("labels").load() is None
+        assert new.part("embedding").load() is not None
+        assert len(list(folder.iterdir())) == 2
+
+    def test_of_another_precision(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Steps and the layout of what the optimiser knows hang on it."""
+        X = np.random.default_rng(0).normal(size=(129, 1, 8, 8)).astype(np.float32)
+        options: dict[str, Any] = {
+            "detector": "autoencoder",
+            "parameters": {"batch_size": 32},
+            "epochs": 3,
+            "checkpoint_folder": tmp_path,
+        }
+        monkeypatch.setattr("dross.deep.has_bf16", lambda _: False)
+        with pytest.raises(KeyboardInterrupt):
+            dross.find(X, **options, monitor=Stopping(5))
+        monkeypatch.setattr("dross.deep.has_bf16", lambda _: True)
+        with pytest.raises(
+            InputError, match=r"made where training computes in float32, here it computes in bf16"
+        ):
+            dross.find(X, **options, resume=True)
+
     def test_only_whole_states_are_ever_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         checkpoint = Checkpoint(tmp_path / "c", "key")
         checkpoint.save({"epoch": 1}, {"a": np.ones(3)})

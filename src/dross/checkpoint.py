@@ -72,10 +72,18 @@ class Checkpoint:
     def save(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Replace the state in one step: values and arrays travel in one file."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._drop_others()
         about = {"key": self.key, "values": json.dumps(values)}
         write_atomically(self.folder / (_FILE + self.suffix), save(arrays, metadata=about))
         readable = json.dumps({"key": self.key, **values}, indent=2)
         write_atomically(self.folder / (_ABOUT + self.suffix), readable.encode())
+
+    def _drop_others(self) -> None:
+        """Remove what an earlier run of other data or parameters left: it would stand in this one's way."""
+        for path in self.folder.glob(f"{_FILE}*"):
+            if _key(path) != self.key:
+                path.unlink()
+                path.with_name(path.name.replace(_FILE, _ABOUT)).unlink(missing_ok=True)
 
     def load(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
         """Return the state, or None if there is none.
@@ -103,6 +111,16 @@ class Checkpoint:
                 "run without --resume to start anew, or repeat the command it was made with."
             )
         return values, arrays
+
+
+def _key(path: Path) -> str | None:
+    """Return the key of a state, without reading it; None if it is damaged."""
+    try:
+        with path.open("rb") as file:
+            length = file.read(8)
+            return _metadata(length + file.read(struct.unpack("<Q", length)[0]))["key"]
+    except (ValueError, KeyError, TypeError, struct.error, OverflowError):
+        return None
 
 
 def _metadata(data: bytes) -> dict[str, str]:

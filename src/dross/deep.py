@@ -172,10 +172,13 @@ class DeepDetector(BaseDetector):
         optimizer.step()
         return value.detach()
 
+    @property
+    def _trains_in_bf16(self) -> bool:
+        return not isinstance(self._autocast(), nullcontext)
+
     def _in_one_piece(self, module: nn.Module) -> nn.Parameter:
         """Lay a module's weights side by side in one tensor, for an optimiser."""
-        is_bf16 = not isinstance(self._autocast(), nullcontext)
-        return in_one_piece(list(module.parameters()), channels_last=is_bf16)
+        return in_one_piece(list(module.parameters()), channels_last=self._trains_in_bf16)
 
     def _check_parameters(self) -> None:
         check_number(self, "max_epochs", int, 1, optional=True)

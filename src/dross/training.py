@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dross.base import Rows
-from dross.errors import TrainingError
+from dross.errors import InputError, TrainingError
 from dross.features.base import below
 from dross.tensors import row_taker
 
@@ -183,6 +183,7 @@ class Training:
         if self.detector.device_ == "cuda":
             arrays["rng_cuda"] = torch.cuda.get_rng_state()
         values = {name: getattr(self, name) for name in ("epoch", "step", "history", "selection")}
+        values["bf16"] = self.detector._trains_in_bf16
         self.monitor.checkpoint.save(
             values, {name: tensor.cpu().contiguous().numpy() for name, tensor in arrays.items()}
         )
@@ -193,6 +194,12 @@ class Training:
         if checkpoint is None or not self.monitor.resume or (saved := checkpoint.load()) is None:
             return
         values, arrays = saved
+        if values["bf16"] != self.detector._trains_in_bf16:  # other steps, and moments laid out otherwise
+            made, here = ("bf16", "float32") if values["bf16"] else ("float32", "bf16")
+            raise InputError(
+                f"The checkpoint was made where training computes in {made}, here it computes in {here}; run "
+                "without --resume to start anew."
+            )
         for name in ("epoch", "step", "history", "selection"):
             setattr(self, name, values[name])
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
