@@ -80,7 +80,7 @@ class Model:
     Parameters
     ----------
     family
-        What it takes: "table", "image" or "text".
+        What it takes: "table", "image", "text", "video" or "vectors".
     detector_name
         The detector's name in the registry.
     features, detector

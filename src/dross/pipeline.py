@@ -63,8 +63,8 @@ def find(
     Parameters
     ----------
     data : str, Path, array or frame
-        A table, a folder or archive of images or texts, an array ``(n, d)`` or ``(n, c, h, w)``, or a
-        pandas, polars or Arrow frame.
+        A table, a folder or archive of images or texts, a video or a folder of them, features computed
+        elsewhere, an array ``(n, d)`` or ``(n, c, h, w)``, or a pandas, polars or Arrow frame.
     features : str or Features, default "auto"
         How rows become numbers: "raw" (columns, pixels, TF-IDF), "netvlad", "pretrained:ENCODER",
         "c3d:WEIGHTS", or features to fit, as ``NetVLAD(n_centres=16)``. "auto" chooses by kind; for texts it

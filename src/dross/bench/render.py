@@ -129,6 +129,7 @@ def _remarks(table: Table, lines: Sequence[Line]) -> list[str]:
     records = [record for line in lines for some in line.records.values() for record in some]
     copies = sorted({record["data_note"] for record in records} - {""})
     remarks = [table.note] * bool(table.note)
+    remarks += [f"{column.name}: {column.note}." for column in table.columns if column.note]
     remarks += sorted({line.cuts for line in lines} - {""})
     remarks += [f"Data: {'; '.join(copies)}."] * bool(copies)
     remarks += [] if lines else ["The paper only draws; there is nothing to measure."]

@@ -37,7 +37,7 @@ _SMALLEST: dict[str, dict[str, Any]] = {
 _UNTRAINED = {method.detector for method in BASELINES} | {
     *("distribution_clustering", "guarded_forest", "pyod_ecod")
 }
-_NO_TRACE = {*_UNTRAINED, *PYOD, "goad", "isif", "sub_clusters"}
+_NO_TRACE = {*_UNTRAINED, *PYOD, "dagmm", "goad", "isif", "sub_clusters"}
 """Detectors that have no scores before their training is over."""
 _EPOCHS = {"pyod_autoencoder": "epoch_num", "pyod_deep_svdd": "epochs", "pyod_vae": "epoch_num"}
 

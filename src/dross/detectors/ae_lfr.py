@@ -75,9 +75,10 @@ class AELFR(DeepDetector):
     dense layers of 32, 64, 128 (RSRAE's for texts, the paper has none); tanh after all but the output.
 
     Deviations: the stride of 2 is RSRAE's, the paper names none; the paper's A is begun orthonormal, it does
-    not say how. Rows are standardised by default, so that any unit will do; the paper's images have norm 1
-    (give them so with ``standardize=False``), against which the layer's loss weighs more, as the error of a
-    row is then 1 at most. The paper trains 1 000 epochs. ``n_components`` is halved for narrow tables.
+    not say how. Rows are standardised by default, so that any unit will do; the paper's images lie in
+    [-1, 1], in RSRAE's code, whose protocol it follows, they have norm 1 (give them so with
+    ``standardize=False``), against which the layer's loss weighs more, as the error of a row is then 1 at
+    most. The paper trains 1 000 epochs. ``n_components`` is halved for narrow tables.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class AutoEncoderModule(nn.Module):
 class AutoEncoder(DeepDetector):
     """What a bottleneck cannot carry is unusual.
 
-    Trained to reproduce its rows; dense for tables, convolutional for images of at least 16 pixels. The
+    Trained to reproduce its rows; dense for tables, convolutional for images of at least 8 pixels. The
     score is the mean squared error of the standardised row. Contamination: frequent anomalies are learnt
     like any other rows, so that a narrow code and few epochs stand it better than a good fit does.
 

@@ -1,1 +1,1 @@
-"""What the detectors share that generate images: objectives, scores, the latent search, plots."""
+"""What the detectors share that generate images: objectives, scores, the latent search, the guard."""

@@ -1,4 +1,4 @@
-"""Convolutional encoders and decoders for images ``(c, h, w)`` of any size from 16 pixels."""
+"""Convolutional encoders and decoders for images ``(c, h, w)`` with sides of at least 8 pixels."""
 
 from __future__ import annotations
 
