@@ -87,12 +87,8 @@ def is_moment_type(kind: pa.DataType) -> bool:
 
 
 def plain(column: pa.Array) -> pa.Array:
-    """Return dictionary- and run-length-encoded columns as what they stand for."""
-    if pa.types.is_dictionary(column.type):
-        return column.dictionary_decode()
-    if pa.types.is_run_end_encoded(column.type):
-        return pc.run_end_decode(column)
-    return column
+    """Return a dictionary-encoded column as what it stands for."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def strings(column: pa.Array) -> pa.Array:
