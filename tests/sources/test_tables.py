@@ -114,7 +114,10 @@ def test_headers(path: Path, content: str, names: list[str], n_rows: int) -> Non
 
 def test_decimal_commas(path: Path) -> None:
     assert table(path, "a;b\n1,5;2,5\n2,5;1\n").decimal == ","
+    assert table(path, "a;b\n1.234,50;x\n12.345.678,9;y\n").decimal == ","
+    assert cells(table(path, "a;b\n1.234,50;x\n2.345,60;y\n")) == [["1.234,50", "x"], ["2.345,60", "y"]]
     assert table(path, "a;b\n1.5;2.5\n2.5;1\n").decimal == "."
+    assert table(path, "a;b\n1.234;2.500\n2.345;1\n").decimal == "."
     assert table(path, 'a,b\n"1,500",2.5\n"2,500",1\n').decimal == "."
 
 
