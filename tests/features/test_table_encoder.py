@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dross.errors import InputError, ModelFileError
+from dross.features.cells import numbers
 from dross.features.encodings import rarity
 from dross.features.table_encoder import TableEncoder
 from dross.sources import open_source
@@ -210,6 +211,16 @@ def test_numbers_are_standardised_and_gaps_told() -> None:
     np.testing.assert_allclose(X[:, 1:], told, rtol=1e-6)
     assert X.dtype == np.float32
     assert X.flags.c_contiguous
+
+
+def test_points_group_thousands_where_the_comma_is_the_decimal_sign() -> None:
+    grouped = {"1.234,5": 1234.5, "1.234": 1234, "-12.345.678": -12345678, " +1.000,25 ": 1000.25}
+    plain = {"2,5": 2.5, "1234,5": 1234.5, "1.5": 1.5, "0.125": 0.125, "1234.567": 1234.567, "1e3": 1000}
+    for cells in ({**grouped, **plain}, plain, {**grouped, **plain, "12.34.567": np.nan, "": np.nan}):
+        read = numbers(pa.array([*cells, None]), ",")
+        np.testing.assert_array_equal(read.values, [*cells.values(), np.nan])
+        assert read.invalid.tolist() == [cell == "12.34.567" for cell in [*cells, None]]
+    assert numbers(pa.array(["1.234"]), ".").values.tolist() == [1.234]
 
 
 def test_running_sums_are_those_of_the_whole() -> None:

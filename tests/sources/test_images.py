@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,29 @@ def test_only_the_wanted_files_are_read_again(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(images, "walk", watched)
     list(source.originals(np.asarray, np.array([1, 3])))
     assert read == ["1.png", "3.png"]
+
+
+def with_odd_metadata(image: Image.Image) -> bytes:
+    """Return a PNG of which Pillow warns: it says that it is animated, with no frame."""
+    content = encode(image)
+    chunk = b"acTL" + bytes(8)
+    return content[:33] + bytes([0, 0, 0, 8]) + chunk + zlib.crc32(chunk).to_bytes(4, "big") + content[33:]
+
+
+def test_files_read_again_warn_of_nothing_and_hide_no_warning(tmp_path: Path) -> None:
+    odd = with_odd_metadata(noise(20, 20))
+    with pytest.warns(UserWarning, match="Invalid APNG"):
+        Image.open(io.BytesIO(odd))
+    source = open_folder(tmp_path / "some", {f"{i}.png": odd for i in range(3)})
+    filters, entries = warnings.filters, list(warnings.filters)
+    first, second = (source.originals(np.asarray, np.arange(3)) for _ in range(2))
+    next(first)
+    next(second)
+    with pytest.raises(UserWarning, match="of another"):
+        warnings.warn("of another", stacklevel=1)
+    assert [len(list(rest)) for rest in (first, second)] == [2, 2]
+    assert warnings.filters is filters
+    assert list(filters) == entries
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from command_line import dross
 from dross.errors import InputError
 from dross.features.table_encoder import TableEncoder
 from dross.sources import open_source
@@ -113,7 +114,10 @@ def test_headers(path: Path, content: str, names: list[str], n_rows: int) -> Non
 
 def test_decimal_commas(path: Path) -> None:
     assert table(path, "a;b\n1,5;2,5\n2,5;1\n").decimal == ","
+    assert table(path, "a;b\n1.234,50;x\n12.345.678,9;y\n").decimal == ","
+    assert cells(table(path, "a;b\n1.234,50;x\n2.345,60;y\n")) == [["1.234,50", "x"], ["2.345,60", "y"]]
     assert table(path, "a;b\n1.5;2.5\n2.5;1\n").decimal == "."
+    assert table(path, "a;b\n1.234;2.500\n2.345;1\n").decimal == "."
     assert table(path, 'a,b\n"1,500",2.5\n"2,500",1\n').decimal == "."
 
 
@@ -315,6 +319,71 @@ def test_typed_formats(path: Path, form: str) -> None:
     found = pa.Table.from_batches(batches)
     assert found.select(["a"]).equals(whole.select(["a"]))
     assert source.take([70_001, 0]).to_pylist() == whole.take([70_001, 0]).to_pylist()
+
+
+def in_dictionary(values: pa.Array) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array([0, 1] * 5), values)
+
+
+def in_runs(values: pa.Array) -> pa.Array:
+    return pa.RunEndEncodedArray.from_arrays(pa.array([4, 10], pa.int32()), values)
+
+
+MONTHS = [pa.MonthDayNano([1, 2, 3]), pa.MonthDayNano([0, 0, 1])]
+WITHOUT_TEXT = {
+    "list": pa.array([[1], None] * 5),
+    "struct": pa.array([{"a": 1}, None] * 5),
+    "bytes": pa.array([b"\xff", b"a"] * 5),
+    "interval": pa.array(MONTHS * 5),
+    "dictionary of lists": in_dictionary(pa.array([[1], [2]])),
+    "dictionary of bytes": in_dictionary(pa.array([b"\xff", b"a"])),
+    "dictionary of intervals": in_dictionary(pa.array(MONTHS)),
+    "runs of lists": in_runs(pa.array([[1], [2]])),
+}
+
+
+@pytest.mark.parametrize("form", WITHOUT_TEXT)
+def test_columns_that_have_no_text(form: str) -> None:
+    frame = pa.table({"x": [i * i % 7 for i in range(10)], "odd": WITHOUT_TEXT[form]})
+    source = open_source(frame)
+    assert isinstance(source, TableSource)
+    assert source.columns == ["x"]
+    assert any("column 'odd' holds" in note and note.endswith(": left out") for note in source.notes)
+    assert source.take([4, 0])["odd"].to_pylist() == [WITHOUT_TEXT[form][i].as_py() for i in (4, 0)]
+    for use in ("id", "label"):
+        with pytest.raises(InputError, match=f"{use} column 'odd' holds .*, which cannot be read as text"):
+            open_source(frame, ReadOptions(**{f"{use}_column": "odd"}))
+
+
+@pytest.mark.parametrize("option", ["--id-column", "--label-column"])
+def test_a_column_of_lists_named_on_the_command_line(path: Path, option: str) -> None:
+    pa.parquet.write_table(pa.table({"x": range(10), "l": WITHOUT_TEXT["list"]}), path)
+    assert dross("find", path, option, "l").failed_with("column 'l' holds list<", "needed are")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1.5, None]),
+        pa.array(["u", "v"]),
+        pa.array(["u", "v"], pa.string_view()),
+        pa.array(["u", "v"]).dictionary_encode(),
+    ],
+)
+def test_runs_are_read_as_their_cells(path: Path, values: pa.Array) -> None:
+    whole = pa.table({"x": [i * i % 7 for i in range(10)], "runs": in_runs(values)})
+    with pa.ipc.new_file(path, whole.schema) as writer:
+        writer.write_table(whole, max_chunksize=3)
+    source = open_source(path, ReadOptions(id_column="runs"))
+    assert isinstance(source, TableSource)
+    expected = [values[int(i >= 4)].as_py() for i in range(10)]
+    assert [row[1] for row in cells(source)] == expected
+    assert source.ids.tolist() == [f"row {i}" if v is None else str(v) for i, v in enumerate(expected)]
+    assert source.take([9, 0])["runs"].to_pylist() == [expected[9], expected[0]]
+    source = open_source(path)
+    assert isinstance(source, TableSource)
+    assert source.columns == ["x", "runs"]
+    assert len(TableEncoder().fit(source).transform(source)) == 10
 
 
 def test_pandas() -> None:

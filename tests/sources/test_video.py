@@ -53,6 +53,18 @@ def test_frames_are_decoded_again_at_any_size_and_only_where_wanted(tmp_path: Pa
     assert [frame.shape for frame in frames] == [(48, 64, 3)] * 2
 
 
+def test_only_the_frames_that_are_wanted_are_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_source(make_video(tmp_path / "a.mp4", n_frames=80))
+    converted = mock.Mock(wraps=video._rgb)
+    monkeypatch.setattr(video, "_rgb", converted)
+    assert len(list(source.clips(32, 24, np.array([1, 3])))) == 2
+    assert converted.call_count == 32
+    assert len(list(source.originals(np.asarray, np.array([0, 3, 4])))) == 3
+    assert converted.call_count == 35
+
+
 def test_files_that_change_after_the_first_reading_are_not_taken_for_what_they_were(tmp_path: Path) -> None:
     folder = tmp_path / "v"
     folder.mkdir()

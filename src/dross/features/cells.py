@@ -26,6 +26,7 @@ __all__ = [
 
 _MISSING = pa.array(sorted(MISSING))
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?$"
+_GROUPED = r"^\s*[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?\s*$"  # "0.125" groups nothing
 
 _MONTH = r"[A-Za-z]{3,9}\.?"
 DATE_FORMATS = {
@@ -86,12 +87,8 @@ def is_moment_type(kind: pa.DataType) -> bool:
 
 
 def plain(column: pa.Array) -> pa.Array:
-    """Return dictionary- and run-length-encoded columns as what they stand for."""
-    if pa.types.is_dictionary(column.type):
-        return column.dictionary_decode()
-    if pa.types.is_run_end_encoded(column.type):
-        return pc.run_end_decode(column)
-    return column
+    """Return a dictionary-encoded column as what it stands for."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def strings(column: pa.Array) -> pa.Array:
@@ -113,6 +110,8 @@ def as_written(column: pa.Array) -> list[Any]:
 
 def numbers(column: pa.Array, decimal: str = ".") -> Cells:
     """Return a column as numbers, whatever its type.
+
+    Where the decimal sign is a comma, points may group thousands.
 
     >>> cells = numbers(pa.array(["1", "", "12a", "inf"]))
     >>> cells.values.tolist(), cells.invalid.tolist()
@@ -139,7 +138,10 @@ def _numpy(column: pa.Array) -> NDArray[np.float64]:
 
 def _parsed(column: pa.Array, decimal: str) -> Cells:
     if decimal == ",":
-        column = pc.replace_substring(pc.cast(column, pa.string()), ",", ".")
+        text = pc.cast(column, pa.string())
+        is_grouped = pc.match_substring_regex(text, _GROUPED)
+        text = pc.if_else(is_grouped, pc.replace_substring(text, ".", ""), text)
+        column = pc.replace_substring(text, ",", ".")
     try:  # clean columns, which are most, in one go
         values = _numpy(column)
     except pa.ArrowInvalid:

@@ -42,17 +42,21 @@ class _Reader(ABC):
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         for batch in self._read(list(columns), batch_rows(len(columns))):
-            yield pa.record_batch([_without_views(column) for column in batch.columns], names=list(columns))
+            yield pa.record_batch([_takeable(column) for column in batch.columns], names=list(columns))
 
     @abstractmethod
     def _read(self, columns: list[str], n_rows: int) -> Iterator[pa.RecordBatch]:
         """Yield the columns, at most ``n_rows`` rows at a time."""
 
 
-def _without_views(column: pa.Array) -> pa.Array:
-    """Turn string and binary views, which Arrow cannot take rows of, into strings and bytes."""
+def _takeable(column: pa.Array) -> pa.Array:
+    """Turn what Arrow cannot take rows of into what it stands for: views and runs."""
     if pa.types.is_dictionary(column.type):
-        return pa.DictionaryArray.from_arrays(column.indices, _without_views(column.dictionary))
+        return pa.DictionaryArray.from_arrays(column.indices, _takeable(column.dictionary))
+    if pa.types.is_run_end_encoded(column.type):  # Arrow's own decoder knows neither views nor dictionaries
+        rows = column.offset + np.arange(len(column))
+        runs = np.searchsorted(np.asarray(column.run_ends), rows, side="right")
+        return _takeable(column.values).take(pa.array(runs))
     kind = _type_without_views(column.type)
     return column if kind == column.type else column.cast(kind)
 

@@ -6,10 +6,14 @@ bits and floats have no common range and are stretched between the image's own s
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +27,7 @@ __all__ = ["FORMATS", "Picture", "content_digest", "decode", "largest_side", "op
 FORMATS = tuple(sorted(set(IMAGE_FORMATS.values())))
 # Loaded here, since Pillow would otherwise load them on first use, in several threads at once.
 _PLUGINS = (TiffImagePlugin, WebPImagePlugin)
+_OF_PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,25 @@ def content_digest(content: bytes) -> bytes:
     return blake2b(content, digest_size=16).digest()
 
 
+@contextmanager
+def _pillow_silent() -> Iterator[None]:
+    """Pass over what Pillow warns of, odd metadata mostly, and over nothing else.
+
+    `warnings.catch_warnings` swaps the filters of the whole process, which threads that decode at once would
+    put back in the wrong order. One entry more or less is in nobody's way.
+    """
+    filters = cast("list[Any]", warnings.filters)
+    filters.insert(0, _OF_PILLOW)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # somebody has emptied the list
+            filters.remove(_OF_PILLOW)
+
+
+@_pillow_silent()
 def open_rgb(content: bytes) -> Image.Image:
-    """Decode one file that `decode` could decode, at its full size."""
+    """Decode one file that `decode` could decode, at its full size, without warnings."""
     with Image.open(BytesIO(content), formats=FORMATS) as image:
         ImageOps.exif_transpose(image, in_place=True)
         return _as_rgb(image)

@@ -87,7 +87,7 @@ class ImageSource(Source):
                 raise self._has_changed() from None
             return function(image)
 
-        with ThreadPoolExecutor(workers) as pool, warnings.catch_warnings(action="ignore"):
+        with ThreadPoolExecutor(workers) as pool:
             for _, made in ahead(self._read_again(self.path, rows), make, pool, max(_AHEAD, 4 * workers)):
                 yield made
 

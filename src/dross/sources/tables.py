@@ -53,7 +53,7 @@ class TableSource(Source):
         What yields the rows.
     columns
         Names of the columns that may become features: without id, label and ignored columns, and without
-        those that no feature can be made of (lists, structures, bytes).
+        those that no feature can be made of (lists, structures, bytes, intervals).
     """
 
     family: ClassVar[Literal["table"]] = "table"
@@ -181,27 +181,37 @@ def _count(n: int, noun: str) -> str:
 
 
 def _is_opaque(kind: pa.DataType) -> bool:
-    """Whether no feature can be made of a column."""
+    """Whether no feature can be made of a column, however it is encoded."""
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return _is_opaque(kind.value_type)
     return (
         pa.types.is_nested(kind)
         or pa.types.is_binary(kind)
         or pa.types.is_large_binary(kind)
         or pa.types.is_fixed_size_binary(kind)
         or pa.types.is_binary_view(kind)
+        or pa.types.is_interval(kind)
         or isinstance(kind, pa.BaseExtensionType)
     )
 
 
-def _read_cells(reader: TableReader, column: str) -> list[str | None]:
+def _read_cells(reader: TableReader, column: str, use: Literal["id", "label"]) -> list[str | None]:
     """Return a column as text without blanks around it."""
     cells: list[str | None] = []
     for batch in reader.batches([column]):
-        cells += pc.utf8_trim_whitespace(pc.cast(batch.column(0), pa.string())).to_pylist()
+        try:
+            text = pc.cast(batch.column(0), pa.string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise InputError(
+                f"{use} column {column!r} holds {batch.column(0).type}, which cannot be read as text; "
+                "needed are texts, numbers or times."
+            ) from None
+        cells += pc.utf8_trim_whitespace(text).to_pylist()
     return cells
 
 
 def _read_ids(reader: TableReader, column: str, notes: list[str]) -> NDArray[Any]:
-    cells = _read_cells(reader, column)
+    cells = _read_cells(reader, column, "id")
     ids = np.empty(len(cells), dtype=object)
     ids[:] = [
         cell if cell else f"row {number}" for cell, number in zip(cells, reader.row_numbers, strict=True)
@@ -213,7 +223,7 @@ def _read_ids(reader: TableReader, column: str, notes: list[str]) -> NDArray[Any
 
 
 def _read_labels(reader: TableReader, column: str, options: ReadOptions, notes: list[str]) -> Labels:
-    cells = ["" if cell is None else cell for cell in _read_cells(reader, column)]
+    cells = ["" if cell is None else cell for cell in _read_cells(reader, column, "label")]
     values = sorted(set(cells))
     present = [value for value in values if value.lower() not in MISSING]
     n_absent = sum(cell.lower() in MISSING for cell in cells)

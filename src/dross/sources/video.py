@@ -7,12 +7,12 @@ ever in memory, whatever the length of a video.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,9 @@ from dross.sources.resizing import fit_inside
 from dross.sources.spool import Spool
 from dross.sources.streams import in_brief
 
+if TYPE_CHECKING:
+    from av import VideoFrame
+
 __all__ = ["FRAMES", "VideoSource", "open_videos"]
 
 FRAMES = 16
@@ -36,8 +39,11 @@ _SIZE = 64
 _MOTION_GAIN = 4.0  # differences of bytes between two frames are small
 _HASHED = 1 << 20
 
-Frame = tuple[float, NDArray[np.uint8]]
-"""Its time in seconds, and ``(h, w, 3)``."""
+Clip = tuple[list[float], list[NDArray[np.uint8]]]
+"""The times of its frames in seconds, and those of the frames that are wanted, each ``(h, w, 3)``."""
+
+Size = Callable[[tuple[int, int]], tuple[int, int]]
+"""From the width and height of a file to those that its frames are brought to."""
 
 Stamp = tuple[int, int]
 """Bytes, and nanoseconds: what a file that is too large to be hashed again is known by."""
@@ -81,31 +87,32 @@ class VideoSource(ImageSource):
 
     def clips(self, width: int, height: int, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames ``(16, height, width, 3)`` of some clips, in rising order of their rows."""
-        for frames in self._wanted_clips(rows, lambda _: (width, height)):
+        for frames in self._wanted_frames(rows, range(FRAMES), lambda _: (width, height)):
             yield np.stack(frames)
 
     def originals(
         self, function: Callable[[Image.Image], NDArray[Any]], rows: NDArray[np.int64]
     ) -> Iterator[NDArray[Any]]:
         """Yield what a function makes of the middle frames of some clips, at their full size."""
-        for frames in self._wanted_clips(rows, lambda size: size):
-            yield function(Image.fromarray(frames[FRAMES // 2]))
+        for (frame,) in self._wanted_frames(rows, range(FRAMES // 2, FRAMES // 2 + 1), lambda size: size):
+            yield function(Image.fromarray(frame))
 
-    def _wanted_clips(
-        self, rows: NDArray[np.int64], size: Callable[[tuple[int, int]], tuple[int, int]]
+    def _wanted_frames(
+        self, rows: NDArray[np.int64], places: range, size: Size
     ) -> Iterator[list[NDArray[np.uint8]]]:
+        """Yield the frames at some places of each of some clips."""
         if self.path is None:  # made of pictures, not of files
             for row in rows:
                 picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(self.rows[[row]][0][:3], 0, -1)))
-                yield [np.asarray(picture.resize(size(picture.size)))] * FRAMES
+                yield [np.asarray(picture.resize(size(picture.size)))] * len(places)
             return
         for video in dict.fromkeys(self.videos[rows].tolist()):
             wanted = set(self.numbers[rows[self.videos[rows] == video]].tolist())
             file = self.path / video if self.path.is_dir() else self.path
-            clips = enumerate(_clips(_frames(file, size)))
+            clips = enumerate(_clips(file, size, wanted, places))
             while wanted:
                 try:
-                    number, clip = next(clips, (-1, []))
+                    number, (_, frames) = next(clips, (-1, ([], [])))
                     has_changed = number < 0 or _stamp(file) != self.stamps[video]
                 except _decoding_errors():
                     has_changed = True
@@ -113,7 +120,7 @@ class VideoSource(ImageSource):
                     raise self._has_changed()
                 if number in wanted:
                     wanted.remove(number)
-                    yield [frame for _, frame in clip]
+                    yield frames
 
 
 @dataclass
@@ -199,9 +206,9 @@ def _read_video(file: Path, name: str, side: int, tally: _Tally) -> str | None:
     try:
         tally.stamps[name] = _stamp(file)
         digest = _digest(file)
-        for number, clip in enumerate(_clips(_frames(file, size))):
-            tally.pictures.append(_picture([frame for _, frame in clip], side))
-            start, last = clip[0][0], clip[-1][0]
+        for number, (times, frames) in enumerate(_clips(file, size)):
+            tally.pictures.append(_picture(frames, side))
+            start, last = times[0], times[-1]
             end = last + (last - start) / (FRAMES - 1)
             tally.videos.append(name)
             tally.spans.append((start, end))
@@ -223,8 +230,27 @@ def _decoding_errors() -> tuple[type[Exception], ...]:
     return (av.error.FFmpegError, OSError, ValueError, ArithmeticError, IndexError)
 
 
-def _frames(file: Path, size: Callable[[tuple[int, int]], tuple[int, int]]) -> Iterator[Frame]:
-    """Decode a file frame by frame; ``size`` says from width and height to which each is brought."""
+def _clips(
+    file: Path, size: Size, wanted: Container[int] | None = None, places: range = range(FRAMES)
+) -> Iterator[Clip]:
+    """Decode a file 16 frames at a time; fewer at the end are left out.
+
+    Only the frames at ``places`` of the clips ``wanted`` (None: all) are converted, which takes time too.
+    """
+    times: list[float] = []
+    frames: list[NDArray[np.uint8]] = []
+    for number, (time, frame) in enumerate(_decoded(file)):
+        clip, place = divmod(number, FRAMES)
+        times.append(time)
+        if place in places and (wanted is None or clip in wanted):
+            frames.append(_rgb(frame, size))
+        if place == FRAMES - 1:
+            yield times, frames
+            times, frames = [], []
+
+
+def _decoded(file: Path) -> Iterator[tuple[float, VideoFrame]]:
+    """Yield the time of each frame in seconds, and the frame in the colours of the file."""
     import av
 
     with av.open(str(file)) as container:
@@ -234,19 +260,12 @@ def _frames(file: Path, size: Callable[[tuple[int, int]], tuple[int, int]]) -> I
         stream.thread_type = "AUTO"
         pace = 1 / float(stream.average_rate or 25)
         for number, frame in enumerate(container.decode(stream)):
-            width, height = size((frame.width, frame.height))
-            small = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-            yield (frame.time if frame.time is not None else number * pace), small
+            yield (frame.time if frame.time is not None else number * pace), frame
 
 
-def _clips(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
-    """Yield 16 frames at a time; fewer at the end are left out."""
-    clip: list[Frame] = []
-    for frame in frames:
-        clip.append(frame)
-        if len(clip) == FRAMES:
-            yield clip
-            clip = []
+def _rgb(frame: VideoFrame, size: Size) -> NDArray[np.uint8]:
+    width, height = size((frame.width, frame.height))
+    return np.asarray(frame.reformat(width=width, height=height, format="rgb24").to_ndarray(), np.uint8)
 
 
 def _picture(frames: list[NDArray[np.uint8]], side: int) -> NDArray[np.uint8]:
