@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 import uuid
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from dross.errors import InputError, ModelFileError
 from dross.features.cells import numbers
 from dross.features.encodings import rarity
+from dross.features.profiles import ValueProfile
 from dross.features.table_encoder import TableEncoder
 from dross.sources import open_source
 from dross.sources.base import ReadOptions
@@ -279,6 +281,76 @@ def test_very_many_categories() -> None:
     encoder, X = fitted(kind=kinds)
     assert roles(encoder) == {"kind": "categorical"}
     assert np.isfinite(X).all()
+
+
+def test_rarity_does_not_depend_on_the_order_of_the_rows() -> None:
+    kinds = np.array([f"v{i % 12_000}" for i in range(72_000)] + ["often"] * 8_000)  # more than a batch
+    encoder, X = fitted(x=kinds)
+    assert encoder.description["columns"][0]["features"] == ["= often", "rarity"]
+    assert len(np.unique(X[:72_000], axis=0)) == 1, "each is there six times"
+    assert abs(X[:, 1].mean(dtype=np.float64)) < 1e-6
+    order = np.random.default_rng(0).permutation(len(kinds))
+    assert fitted(x=kinds[order])[1].tobytes() == X[order].tobytes()
+    new = encoder.transform(open_source(pa.table({"x": ["never seen"]})))[0, 1]
+    assert new - X[0, 1] == pytest.approx(rarity(0, 80_000) - rarity(6, 80_000), abs=1e-6)
+    said = reasons(encoder, pa.table({"x": ["often", "v11999", "never seen"]}), [0, 2])
+    assert said == ["x = 'often' (10 % of rows)", "x = 'never seen' (in none of 80,000 rows)"]
+    assert reasons(encoder, pa.table({"x": ["often", "often", "v11999"]}), [2]) == [
+        "x = 'v11999' (6 in 80,000 rows)"
+    ]
+
+
+def test_frequent_categories_are_found_wherever_they_are() -> None:
+    rng = np.random.default_rng(0)
+    kinds = np.array([f"k{i}" for i in range(140_000)] + [f"late {i % 90}" for i in range(20_000)])
+    for order in (np.arange(len(kinds)), rng.permutation(len(kinds))):
+        encoder, X = fitted(x=kinds[order])
+        names = encoder.description["columns"][0]["features"]
+        assert set(names) == {"rarity"} | {f"= late {i}" for i in range(90)}
+        assert X[:, :-1].sum() == 20_000
+
+
+def test_a_value_that_recurs_after_very_many_is_seen() -> None:
+    values = [f"k{i}" for i in range(70_000)]
+    other = [float(i % 7) for i in range(70_001)]
+    assert roles(fitted(x=[*values, "new"], other=other)[0])["x"] == "id"
+    assert roles(fitted(x=[*values, "k50000"], other=other)[0])["x"] == "categorical"
+
+
+def test_the_rarest_of_too_many_categories_share_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dross.features.roles._MOST_COUNTED", 50)
+    kinds = [f"k{i % 60}" for i in range(200)]  # 20 are there four times, 40 three times
+    encoder, X = fitted(x=kinds)
+    values, arrays = encoder.get_state()
+    again = TableEncoder.from_state(json.loads(json.dumps(values)), arrays)
+    assert len(arrays["0.counts"]) == 20
+    assert abs(X[:, -1].mean(dtype=np.float64)) < 1e-6
+    assert X[0, -1] < X[30, -1] == X[50, -1]
+    data = pa.table({"x": ["k0", "k0", "k0", "k50"]})
+    for e in (encoder, again):
+        said = reasons(e, data, [3])
+        assert said == ["x = 'k50' (at most 3 in 200 rows)"]
+
+
+def test_long_values_are_told_apart_without_being_kept() -> None:
+    long = "x" * 100_000
+    encoder, X = fitted(x=[f"{long}{i % 180}" for i in range(200)])
+    values, arrays = encoder.get_state()
+    assert len(json.dumps(values)) < 1_000_000
+    assert sorted(arrays["0.counts"]) == [1] * 160 + [2] * 20
+    assert X[:, :-1].sum(axis=0).tolist() == [2] * 20
+    assert X[0, -1] == X[180, -1] < X[20, -1]
+
+
+def test_profiles_of_long_values_are_small() -> None:
+    profile = ValueProfile()
+    nothing_sampled = np.empty(0, dtype=np.int64)
+    tracemalloc.start()
+    for i in range(20):
+        profile.add(pa.array([f"{i} {j} " + "x" * 100_000 for j in range(10)]), nothing_sampled)
+    held = tracemalloc.get_traced_memory()[0] + sum(len(text) for text, _, _ in profile.values.frequent())
+    tracemalloc.stop()
+    assert held < 2_000_000
 
 
 def test_hours_and_weekdays_lie_on_circles() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = [
     "DATE_FORMATS",
     "Cells",
     "as_written",
+    "digests",
     "is_moment_type",
     "is_number_type",
     "moments",
@@ -99,6 +101,12 @@ def strings(column: pa.Array) -> pa.Array:
     """
     text = pc.utf8_trim_whitespace(pc.cast(plain(column), pa.string()))
     return pc.if_else(pc.is_in(pc.utf8_lower(text), value_set=_MISSING), None, text)
+
+
+def digests(text: pa.Array) -> NDArray[np.uint64]:
+    """Return 64 bits for each text, which is never null: as good as the text for telling it from others."""
+    cells = pc.cast(text, pa.binary()).to_pylist()
+    return np.frombuffer(b"".join(blake2b(cell, digest_size=8).digest() for cell in cells), dtype="<u8")
 
 
 def as_written(column: pa.Array) -> list[Any]:

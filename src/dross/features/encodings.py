@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from dross.features.cells import Cells, as_written, moments, numbers, strings
+from dross.features.cells import Cells, as_written, digests, moments, numbers, strings
 
-__all__ = ["Boolean", "Categorical", "DateTime", "Encoding", "Numeric", "Scale", "rarity"]
+__all__ = ["Boolean", "Categorical", "DateTime", "Encoding", "Numeric", "Scale", "rarities", "rarity"]
 
 MOST_DEVIATIONS = 1000.0
 """Standardised values are cut off here: as far as one row in a million can lie from the mean."""
@@ -41,6 +41,12 @@ def rarity(count: float, n: int) -> float:
     (3.03, 3.9)
     """
     return math.sqrt(-2.0 * math.log(min(max(count, 0.5) / n, 1.0)))
+
+
+def rarities(counts: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    """Return the `rarity` of many counts."""
+    different, which = np.unique(counts, return_inverse=True)
+    return np.array([rarity(count, n) for count in different.tolist()])[which]
 
 
 def in_rows(count: int, n: int) -> str:
@@ -302,41 +308,65 @@ class Categorical(Encoding):
     """One-hot for the frequent categories, and one feature for how rare the row's category is (`rarity`).
 
     Missing is a category of its own. A category never seen in fitting is taken to be rarer than any seen:
-    half a row's worth. ``categories`` and ``counts`` are ordered from frequent to rare; the first
-    ``n_one_hot`` have a feature each. ``mean_rarity`` is subtracted, so that the mean is 0.
+    half a row's worth. Texts are told apart by their digests, so that long ones take no more room.
+
+    Attributes
+    ----------
+    categories
+        The categories that have a feature, from frequent to rare (only the beginning of a long one).
+    category_digests : ndarray of shape (n_categories,)
+    digests, counts : ndarray of shape (n_counted,)
+        How many rows had each text; the digests ascend.
+    rest
+        At most so many rows had a text that is not counted here: 0, unless there were very many texts.
+    mean_rarity
+        What is subtracted, so that the mean is 0.
     """
 
     categories: list[str]
-    counts: list[int]
-    n_one_hot: int
+    category_digests: NDArray[np.uint64]
+    digests: NDArray[np.uint64]
+    counts: NDArray[np.int64]
+    rest: int = 0
     mean_rarity: float = 0.0
 
     role: ClassVar[str] = "categorical"
 
     def __post_init__(self) -> None:
-        self._count_of = dict(zip(self.categories, self.counts, strict=True))
-        self._value_set = pa.array(self.categories, pa.string())
-        counts = [*self.counts, 0, self.missing]  # then: not seen, and missing
-        self._rarity_at = np.array([rarity(count, self.rows) for count in counts])
+        counts = np.append(self.counts, [self.rest, self.missing])  # not counted, and missing, are at the end
+        self._rarity_at = rarities(counts, self.rows)
+        self._feature_at = np.full(len(counts), -1)
+        places = np.searchsorted(self.digests, self.category_digests)
+        self._feature_at[places] = np.arange(len(self.categories))
 
     @cached_property
     def value_features(self) -> list[str]:
-        return [f"= {category}" for category in self.categories[: self.n_one_hot]] + ["rarity"]
+        return [f"= {category}" for category in self.categories] + ["rarity"]
 
     def cells(self, column: pa.Array, decimal: str) -> Cells:
-        """Return positions in ``categories``; the number of categories for one that was not seen."""
-        text = strings(column)
-        codes = pc.index_in(text, value_set=self._value_set)
-        positions = np.array(pc.fill_null(codes, len(self.categories)), dtype=np.float64)
-        positions[np.asarray(text.is_null())] = np.nan
-        return Cells(positions, np.zeros(len(column), dtype=np.bool_))
+        """Return places in ``counts``; their number for a text that is not counted."""
+        coded = strings(column).dictionary_encode()
+        places = np.append(self._places(coded.dictionary), np.nan)
+        codes = np.asarray(pc.fill_null(coded.indices, len(places) - 1))
+        return Cells(places[codes], np.zeros(len(column), dtype=np.bool_))
+
+    def _places(self, text: pa.Array) -> NDArray[np.float64]:
+        marks = digests(text)
+        first, end = (np.searchsorted(self.digests, marks, side) for side in ("left", "right"))
+        return np.where(first < end, first, len(self.digests)).astype(np.float64)
 
     def fill_values(self, column: pa.Array, cells: Cells, out: NDArray[np.float32]) -> None:
-        positions = np.where(cells.missing, len(self.counts) + 1, cells.values).astype(np.int64)
-        hot = np.flatnonzero(positions < self.n_one_hot)
-        out[hot, positions[hot]] = 1.0
-        out[:, self.n_one_hot] = self._rarity_at[positions] - self.mean_rarity
+        places = np.where(cells.missing, len(self.counts) + 1, cells.values).astype(np.int64)
+        features = self._feature_at[places]
+        hot = np.flatnonzero(features >= 0)
+        out[hot, features[hot]] = 1.0
+        out[:, -1] = self._rarity_at[places] - self.mean_rarity
 
     def value_in_words(self, cell: Any) -> str:
-        key = strings(pa.array([cell])).to_pylist()[0]
-        return f"{self.name} = {in_quotes(key)} ({in_rows(self._count_of.get(key, 0), self.rows)})"
+        text = strings(pa.array([cell]))
+        place = int(self._places(text)[0])
+        if place < len(self.counts):
+            how_often = in_rows(int(self.counts[place]), self.rows)
+        else:
+            how_often = "at most " * (self.rest > 0) + in_rows(self.rest, self.rows)
+        return f"{self.name} = {in_quotes(text[0])} ({how_often})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,15 +11,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from dross.features.cells import ANY_DATE, DATE_FORMATS, Cells, is_moment_type, moments, numbers, strings
+from dross.features.cells import (
+    ANY_DATE,
+    DATE_FORMATS,
+    Cells,
+    digests,
+    is_moment_type,
+    moments,
+    numbers,
+    strings,
+)
 from dross.features.encodings import Scale
 
-__all__ = ["MomentProfile", "NumberProfile", "Spread", "ValueProfile"]
+__all__ = ["MomentProfile", "NumberProfile", "Spread", "ValueCounts", "ValueProfile", "most_left_out"]
 
-MOST_VALUES = 10_000
-"""Different values that are counted; later ones only tell that there are more."""
-
-_LONGEST_SAMPLED_TEXT = 4_000
+_MOST_TEXTS = 2_000  # more than can have the 2 rows and 1 row in 1 000 that make a feature
+_LONGEST_TEXT = 4_000
+_FEWEST_MERGED = 1 << 10
 _ENOUGH_TO_JUDGE = 200
 _DAY = 86_400.0
 
@@ -153,18 +161,82 @@ class MomentProfile:
         self.samples.append(cells.values[sampled])
 
 
+def most_left_out(counts: NDArray[np.int64], most: int) -> int:
+    """Return the least count beyond which at most ``most`` of them lie; 0 if they are no more than that."""
+    return int(np.partition(counts, -most - 1)[-most - 1]) if len(counts) > most else 0
+
+
+@dataclass
+class ValueCounts:
+    """How many rows have each text of a column, whatever their order.
+
+    Texts are told apart by their digests: 16 bytes for each that is different, however long. The beginnings
+    of frequent ones are kept as well, by the algorithm of Misra and Gries: all that more than 1 row in
+    ``_MOST_TEXTS`` has are among them, and all texts if there are no more than that.
+    """
+
+    _digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
+    _counts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    _fresh: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = field(default_factory=list)
+    _n_fresh: int = 0
+    _frequent: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
+    _weights: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    _texts: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+
+    def add(self, text: pa.Array) -> None:
+        """Take in some texts, none of which is null."""
+        tally = pc.value_counts(text)
+        marks, counts = digests(tally.field("values")), np.asarray(tally.field("counts"))
+        self._fresh.append((marks, counts))
+        self._n_fresh += len(marks)
+        if self._n_fresh > max(_FEWEST_MERGED, len(self._digests)):  # seldom: every merge sorts them all
+            self.totals()
+        heads = pc.utf8_slice_codeunits(tally.field("values"), 0, _LONGEST_TEXT)
+        self._keep_frequent(marks, counts, heads)
+
+    def _keep_frequent(self, marks: NDArray[np.uint64], counts: NDArray[np.int64], heads: pa.Array) -> None:
+        merged, first, weights = _summed([self._frequent, marks], [self._weights, counts])
+        weights -= most_left_out(weights, _MOST_TEXTS)
+        stays = weights > 0
+        self._frequent, self._weights = merged[stays], weights[stays]
+        self._texts = pa.concat_arrays([self._texts, heads]).take(pa.array(first[stays]))
+
+    def totals(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Return the digests of all texts, ascending, and how many rows have each."""
+        if self._fresh:
+            marks, counts = zip((self._digests, self._counts), *self._fresh, strict=True)
+            self._digests, _, self._counts = _summed(marks, counts)
+            self._fresh, self._n_fresh = [], 0
+        return self._digests, self._counts
+
+    def frequent(self) -> list[tuple[str, int, int]]:
+        """Return the texts that are kept, with how many rows have them and their places in `totals`."""
+        marks, counts = self.totals()
+        places = np.searchsorted(marks, self._frequent)
+        return list(zip(self._texts.to_pylist(), counts[places].tolist(), places.tolist(), strict=True))
+
+
+def _summed(
+    marks: Sequence[NDArray[np.uint64]], counts: Sequence[NDArray[np.int64]]
+) -> tuple[NDArray[np.uint64], NDArray[np.intp], NDArray[np.int64]]:
+    """Return the different marks, ascending, where each is first, and the sums of their counts."""
+    joined = np.concatenate(marks)
+    order = np.argsort(joined, kind="stable")
+    joined = joined[order]
+    starts = np.flatnonzero(np.diff(joined, prepend=~joined[:1]))  # what differs from the one before
+    return joined[starts], order[starts], np.add.reduceat(np.concatenate(counts)[order], starts)
+
+
 @dataclass
 class ValueProfile:
     """What a column is that is not numbers: its values, or its moments.
 
-    ``counts`` holds the first `MOST_VALUES` different values with their counts; ``is_distinct`` tells that no
-    value was seen to recur; ``moments`` has the date formats that fit so far.
+    ``moments`` has the date formats that fit so far.
     """
 
     rows: int = 0
     missing: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    is_distinct: bool = True
+    values: ValueCounts = field(default_factory=ValueCounts)
     moments: dict[str, MomentProfile] = field(
         default_factory=lambda: {f: MomentProfile() for f in DATE_FORMATS}
     )
@@ -181,14 +253,9 @@ class ValueProfile:
         text = strings(column)
         self.missing += text.null_count
         self._add_moments(text, sampled)
-        kept = pc.utf8_slice_codeunits(text.take(pa.array(sampled)).drop_null(), 0, _LONGEST_SAMPLED_TEXT)
+        kept = pc.utf8_slice_codeunits(text.take(pa.array(sampled)).drop_null(), 0, _LONGEST_TEXT)
         self.documents += kept.to_pylist()
-        tally = pc.value_counts(text.drop_null())
-        for value, count in zip(*(tally.field(j).to_pylist() for j in (0, 1)), strict=True):
-            if count > 1 or value in self.counts:
-                self.is_distinct = False
-            if value in self.counts or len(self.counts) < MOST_VALUES:
-                self.counts[value] += count
+        self.values.add(text.drop_null())
 
     def _add_moments(self, text: pa.Array, sampled: NDArray[np.int64]) -> None:
         n_present = len(text) - text.null_count

@@ -19,14 +19,16 @@ from dross.features.encodings import (
     Numeric,
     Scale,
     in_quotes,
+    rarities,
     rarity,
 )
-from dross.features.profiles import MomentProfile, NumberProfile, Spread, ValueProfile
+from dross.features.profiles import MomentProfile, NumberProfile, Spread, ValueProfile, most_left_out
 from dross.features.text_encoding import FreeText
 
 __all__ = ["Dropped", "describe", "number_role", "value_role"]
 
 MOST_CATEGORIES = 100
+_MOST_COUNTED = 1_000_000  # values of a column whose counts a model keeps, in 16 bytes each
 _NUMBER_SHARE = 0.95
 _WORDS_OF_TEXT = 3.0
 _FEWEST_ROWS_OF_IDS = 10
@@ -114,16 +116,17 @@ def value_role(name: str, profile: ValueProfile) -> Encoding | Dropped:
     best = max(profile.moments.items(), key=lambda item: item[1].spread.n, default=None)
     if best is not None and best[1].spread.n >= _NUMBER_SHARE * profile.present:
         return _date_time(name, profile, *best)
-    if len(profile.counts) == 1 and not profile.missing:
-        return Dropped(name, "constant", f"is constant ({in_quotes(next(iter(profile.counts)))})")
-    if {value.lower() for value in profile.counts} in _TRUTH_PAIRS:
-        true = sum(count for value, count in profile.counts.items() if value.lower() in TRUE)
+    counts, frequent = profile.values.totals()[1], profile.values.frequent()
+    if len(counts) == 1 and not profile.missing:
+        return Dropped(name, "constant", f"is constant ({in_quotes(frequent[0][0])})")
+    if len(frequent) == len(counts) and {value.lower() for value, _, _ in frequent} in _TRUTH_PAIRS:
+        true = sum(count for value, count, _ in frequent if value.lower() in TRUE)
         return Boolean(name, profile.rows, profile.missing, 0, true, profile.present - true)
     if _is_text(profile.documents):
         text = FreeText.fit(name, profile.rows, profile.missing, profile.documents)
         if text is not None:
             return text
-    if profile.is_distinct and len(profile.counts) > 1:
+    if len(counts) > 1 and counts.max() == 1:
         return Dropped(name, "id", "has another value in every row")
     return _categorical(name, profile)
 
@@ -157,20 +160,28 @@ def _is_text(documents: list[str]) -> bool:
 
 def _categorical(name: str, profile: ValueProfile) -> Categorical:
     rows = profile.rows
-    ranked = sorted(profile.counts.items(), key=lambda item: (-item[1], item[0]))
+    digests, counts = profile.values.totals()
     fewest = max(2, rows // 1000)
-    # values beyond those counted are as rare as values get
-    n_uncounted = profile.present - profile.counts.total()
-    mean = sum(count * rarity(count, rows) for _, count in ranked) / rows
-    mean += (n_uncounted * rarity(1, rows) + profile.missing * rarity(profile.missing, rows)) / rows
+    frequent = [
+        (-count, value, place) for value, count, place in profile.values.frequent() if count >= fewest
+    ]
+    told = sorted(frequent)[:MOST_CATEGORIES]
+    rest = most_left_out(counts, _MOST_COUNTED)
+    is_kept = counts > rest  # by count alone: a choice among equals would be one by chance
+    ranked = np.sort(counts[is_kept])[::-1]
+    mean = sum((ranked * rarities(ranked, rows)).tolist()) / rows
+    n_rest = profile.present - int(ranked.sum())
+    mean += (n_rest * rarity(rest, rows) + profile.missing * rarity(profile.missing, rows)) / rows
     return Categorical(
         name=name,
         rows=rows,
         missing=profile.missing,
         invalid=0,
-        categories=[value for value, _ in ranked],
-        counts=[count for _, count in ranked],
-        n_one_hot=min(MOST_CATEGORIES, sum(count >= fewest for _, count in ranked)),
+        categories=[value for _, value, _ in told],
+        category_digests=digests[[place for _, _, place in told]],
+        digests=digests[is_kept],
+        counts=counts[is_kept],
+        rest=rest,
         mean_rarity=mean,
     )
 
