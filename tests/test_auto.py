@@ -21,10 +21,7 @@ def without_package(monkeypatch: pytest.MonkeyPatch, *absent: str) -> None:
 def test_a_text_encoder_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DROSS_TEXT_ENCODER", "models/mine")
     spec, why = choose_features("text", 5_000)
-    assert (spec, why) == (
-        "pretrained:models/mine",
-        "found here or named; on the development draws all-MiniLM-L6-v2 ranks better than TF-IDF",
-    )
+    assert (spec, why) == ("pretrained:models/mine", "named by DROSS_TEXT_ENCODER")
     spec, why = choose_features("text", 5_001)
     assert spec == "raw"
     assert "more than 5,000 texts" in why
@@ -34,7 +31,7 @@ def test_a_text_encoder_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) 
 def test_without_an_encoder_texts_become_tfidf_and_the_reason_says_so() -> None:
     spec, why = choose_features("text", 100)
     assert spec == "raw"
-    assert "no text encoder was found" in why
+    assert "DROSS_TEXT_ENCODER is empty" in why
 
 
 def test_nothing_is_looked_for_where_no_encoder_could_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

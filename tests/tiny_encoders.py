@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["make_bert", "make_clip", "make_resnet", "make_siglip_vision", "make_swin", "make_vit"]
+__all__ = ["WORDS", "make_bert", "make_clip", "make_resnet", "make_siglip_vision", "make_swin", "make_vit"]
 
 _SIDE, _PATCH = 16, 8
 _NORMALISED = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4], "resample": 2}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dross.features.at_hand import text_encoder
+import os
+
+from dross.features.at_hand import VARIABLE, text_encoder
 
 __all__ = ["choose_detector", "choose_features"]
 
@@ -47,12 +49,16 @@ def choose_features(family: str, n_rows: int) -> tuple[str, str]:
     if family != "text":
         return "raw", _REASONS[family]
     encoder = text_encoder()
+    named = os.environ.get(VARIABLE)
     if encoder is None:
-        return "raw", "TF-IDF, as no text encoder was found; one is named with pretrained:ENCODER"
+        why = f"{VARIABLE} is empty" if named == "" else "no text encoder was found"
+        return "raw", f"TF-IDF, as {why}; one is named with pretrained:ENCODER"
     spec = f"pretrained:{encoder}"
     if n_rows > _MOST_ENCODED:
         return "raw", f"TF-IDF, as more than {_MOST_ENCODED:,} texts take long to encode; {spec} does it"
-    return spec, "found here or named; on the development draws all-MiniLM-L6-v2 ranks better than TF-IDF"
+    if named is not None:
+        return spec, f"named by {VARIABLE}"
+    return spec, "found on this machine; on the development draws it ranks better than TF-IDF"
 
 
 def choose_detector(family: str, features: str = "raw") -> str:

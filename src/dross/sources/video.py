@@ -35,6 +35,7 @@ __all__ = ["FRAMES", "VideoSource", "open_videos"]
 FRAMES = 16
 """Frames of a clip, as C3D takes them."""
 
+_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 _SIZE = 64
 _MOTION_GAIN = 4.0  # differences of bytes between two frames are small
 _HASHED = 1 << 20
@@ -151,6 +152,10 @@ def open_videos(path: Path, options: ReadOptions) -> VideoSource:
     def look(name: str, head: bytes) -> bool:
         if looks_like_video(head):
             names.append(name)
+        elif name.lower().endswith(_SUFFIXES):
+            log.unreadable.append(
+                Unreadable(name, "empty" if not head else "not a video, by its first bytes")
+            )
         return False
 
     for _ in walk(path, log, look):
@@ -175,7 +180,8 @@ def _source(path: Path, tally: _Tally, rows: NDArray[np.uint8], log: WalkLog) ->
     ids = [f"{video} {_clock(start)}" for video, (start, _) in zip(videos, spans, strict=True)]
     n_videos = len(set(tally.videos))
     seconds = float((spans[:, 1] - spans[:, 0]).sum())
-    notes = [f"{len(ids):,} clips of {FRAMES} frames from {n_videos:,} videos, {_clock(seconds)} in all"]
+    files = "1 video" if n_videos == 1 else f"{n_videos:,} videos"
+    notes = [f"{len(ids):,} clips of {FRAMES} frames from {files}, {_clock(seconds)} in all"]
     return VideoSource(
         name=path.name,
         ids=np.array(ids, dtype=object),
@@ -259,8 +265,11 @@ def _decoded(file: Path) -> Iterator[tuple[float, VideoFrame]]:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         pace = 1 / float(stream.average_rate or 25)
+        number = -1
         for number, frame in enumerate(container.decode(stream)):
             yield (frame.time if frame.time is not None else number * pace), frame
+        if number + 1 + FRAMES < stream.frames:  # a decoder may keep a few to itself
+            raise ValueError(f"cut off: {number + 1:,} of {stream.frames:,} frames are there")
 
 
 def _rgb(frame: VideoFrame, size: Size) -> NDArray[np.uint8]:
