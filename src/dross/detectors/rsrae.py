@@ -81,8 +81,8 @@ class RSRAE(DeepDetector):
     Deviations: the axes are begun orthonormal, theirs with standard normal numbers, which take hundreds of
     steps to shrink. Their code shuffles the rows once, here every epoch has its own order. Images whose sides
     8 does not divide are padded in the third layer as in the others. Rows are standardised by default, so
-    that the cosine is taken about the mean and any unit will do; theirs are of norm 1 and not centred (give
-    them so with ``standardize=False``).
+    that the cosine is taken about the mean and any unit will do; theirs are of norm 1 and not centred. Give
+    vectors of texts so with ``standardize=False``: about their mean, anomalies get the better directions.
 
     Parameters
     ----------
