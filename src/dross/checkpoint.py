@@ -81,7 +81,7 @@ class Checkpoint:
     def _drop_others(self) -> None:
         """Remove what an earlier run of other data or parameters left: it would stand in this one's way."""
         for path in self.folder.glob(f"{_FILE}*"):
-            if _key(path) != self.key:
+            if path.is_file() and _key(path) != self.key:
                 path.unlink()
                 path.with_name(path.name.replace(_FILE, _ABOUT)).unlink(missing_ok=True)
 
@@ -118,8 +118,9 @@ def _key(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             length = file.read(8)
-            return _metadata(length + file.read(struct.unpack("<Q", length)[0]))["key"]
-    except (ValueError, KeyError, TypeError, struct.error, OverflowError):
+            n_bytes = min(struct.unpack("<Q", length)[0], path.stat().st_size)
+            return _metadata(length + file.read(n_bytes))["key"]
+    except (OSError, ValueError, KeyError, TypeError, struct.error):
         return None
 
 

@@ -194,8 +194,8 @@ class Training:
         if checkpoint is None or not self.monitor.resume or (saved := checkpoint.load()) is None:
             return
         values, arrays = saved
-        if values["bf16"] != self.detector._trains_in_bf16:  # other steps, and moments laid out otherwise
-            made, here = ("bf16", "float32") if values["bf16"] else ("float32", "bf16")
+        if values.get("bf16") != self.detector._trains_in_bf16:  # other steps, and moments laid out otherwise
+            made, here = ("bf16", "float32") if values.get("bf16") else ("float32", "bf16")
             raise InputError(
                 f"The checkpoint was made where training computes in {made}, here it computes in {here}; run "
                 "without --resume to start anew."

@@ -322,6 +322,26 @@ class TestBadInput:
         said = dross("find", pictures, "--features", f"pretrained:{folder}")
         assert said.failed_with("lacks weights of its net", "random ones would say nothing")
 
+    def test_nor_does_sentence_transformers(self, tmp_path: Path) -> None:
+        folder = make_bert(tmp_path / "bert")
+        weights = load_file(folder / "model.safetensors")
+        save_file(
+            {name: value for name, value in weights.items() if "layer.1" not in name},
+            folder / "model.safetensors",
+            metadata={"format": "pt"},
+        )
+        listed = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
+        (folder / "modules.json").write_text(json.dumps(listed))
+        said = dross("find", make_texts(tmp_path / "t.txt"), "--features", f"pretrained:{folder}")
+        assert said.failed_with("lacks weights of its net")
+
+    def test_a_tokenizer_that_knows_no_words_is_none(self, tmp_path: Path) -> None:
+        folder = make_bert(tmp_path / "bert")
+        for name in ("tokenizer.json", "vocab.txt"):
+            (folder / name).unlink(missing_ok=True)
+        said = dross("find", make_texts(tmp_path / "t.txt"), "--features", f"pretrained:{folder}")
+        assert said.failed_with("is no encoder of texts")
+
     def test_an_encoder_without_a_tokenizer_takes_no_texts(self, tmp_path: Path) -> None:
         texts = make_texts(tmp_path / "texts.txt")
         folder = make_bert(tmp_path / "bert")

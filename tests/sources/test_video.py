@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import tracemalloc
 from pathlib import Path
 from unittest import mock
@@ -97,23 +96,39 @@ def test_damaged_files_are_listed_and_what_can_be_read_of_them_is_kept(tmp_path:
     assert 0 < counts["cut.mkv"] < 10
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_what_is_named_like_a_video_and_is_none_is_listed(tmp_path: Path) -> None:
     make_video(tmp_path / "whole.mp4", n_frames=96)
     (tmp_path / "empty.mp4").write_bytes(b"")
     (tmp_path / "noise.MKV").write_bytes(bytes(range(256)) * 8)
     (tmp_path / "notes.txt").write_text("not listed")
-    cut = make_video(tmp_path / "cut.avi", n_frames=160)
-    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     source = open_videos(tmp_path, ReadOptions())
     said = {item.id: item.reason for item in source.unreadable}
-    assert said.keys() == {"empty.mp4", "noise.MKV", "cut.avi"}
-    assert said["empty.mp4"] == "empty"
-    assert said["noise.MKV"] == "not a video, by its first bytes"
-    assert re.match(r"cut off: \d+ of 160 frames are there|Invalid data|\[Errno", said["cut.avi"])
-    assert "whole.mp4" in source.videos
+    assert said == {"empty.mp4": "empty", "noise.MKV": "not a video, by its first bytes"}
+    assert set(source.videos) == {"whole.mp4"}
 
 
+def test_a_video_with_gaps_in_its_times_is_whole(tmp_path: Path) -> None:
+    """As a camera makes them that drops frames; the container counts those that never were."""
+    import av
+
+    path = tmp_path / "gaps.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(150):
+            shade = np.full((48, 64, 3), number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(shade, format="rgb24")
+            frame.pts = number + 100 * (number >= 75)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].frames == 250
+    source = open_videos(path, ReadOptions())
+    assert len(source) == 9
+    assert not source.unreadable
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_no_damaged_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_video(tmp_path / "good.mp4", n_frames=48)
     monkeypatch.setattr(spool.tempfile, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "wb"))

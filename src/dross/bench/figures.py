@@ -153,7 +153,7 @@ def _trace(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
                     axis.plot(*zip(*seen, strict=True), color=colour, label=key)
             if not axis.lines:  # it selects nothing
                 axis.set_axis_off()
-    _legend(picture, *axes[:, 0])
+    _legend(picture, *axes.flat)
     return True
 
 
@@ -253,8 +253,12 @@ def _timeline(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
 
 
 def _legend(picture: Any, *axes: Any) -> None:
-    handles = [handle for axis in axes for handle in axis.get_legend_handles_labels()[0]]
-    picture.legend(handles=handles, loc="outside right upper", fontsize=7, frameon=False)
+    named = {
+        label: handle
+        for axis in axes
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    picture.legend(named.values(), named.keys(), loc="outside right upper", fontsize=7, frameon=False)
 
 
 KINDS: dict[str, Callable[[Any, Table, Sequence[Line]], bool]] = {

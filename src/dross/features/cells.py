@@ -28,7 +28,7 @@ __all__ = [
 
 _MISSING = pa.array(sorted(MISSING))
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?$"
-_GROUPED = r"^\s*[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?\s*$"  # "0.125" groups nothing
+_GROUPED = r"^\s*[+-]?[1-9]\d{0,2}(\.\d{3})+,\d+\s*$"  # "1.234" alone may be a number as computers write it
 
 _MONTH = r"[A-Za-z]{3,9}\.?"
 DATE_FORMATS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
@@ -27,6 +28,7 @@ _MOST_TOKENS = 512
 _TOKENIZERS = ("tokenizer", "vocab", "merges", "spiece", "sentencepiece")
 """How the names of files begin that make tokens of a text."""
 
+_NEVER_USED = r"pooler\.|num_batches_tracked|position_ids|logit_(scale|bias)|mask_token"
 _VERSION = 2
 """Of how vectors are computed; with a higher one, those on disk are not taken any more."""
 
@@ -35,6 +37,8 @@ class _Encoder:
     """What both share: files, device, precision. The net is loaded when it is first used."""
 
     extra = ""
+    _unused = re.compile("")
+    """Weights that may be missing: what pools tokens, counts, and the other half of a net of two."""
 
     def __init__(self, files: EncoderFiles, *, device: str = "auto", precision: str = "auto") -> None:
         self.files = files
@@ -53,13 +57,13 @@ class _Encoder:
         """Raise an `InputError` unless transformers is installed."""
         need("transformers", self.extra)
 
-    def _load(self, auto: str) -> Any:
+    def _load(self, auto: str, place: str = "") -> Any:
         """Load one of transformers' classes by its name; nothing in the folder is executed."""
         need("transformers", self.extra)
         import transformers
 
         _be_quiet()
-        folder = str(self.files.folder)
+        folder = str(self.files.folder / place)
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         if auto == "AutoModel":
             options |= {"use_safetensors": True, "dtype": torch.float32, "output_loading_info": True}
@@ -70,8 +74,7 @@ class _Encoder:
         if auto != "AutoModel":
             return loaded
         net, about = loaded
-        # What pools tokens is often left out of a saved net, and is not looked at here.
-        if missing := sorted(name for name in about["missing_keys"] if "pooler" not in name):
+        if missing := sorted(name for name in about["missing_keys"] if not self._unused.search(name)):
             raise InputError(
                 f"{folder} lacks weights of its net, {missing[0]} first; random ones would say nothing."
             )
@@ -86,6 +89,7 @@ class ImageEncoder(_Encoder):
     """
 
     extra = "vision"
+    _unused = re.compile(_NEVER_USED + r"|^text_model\.|^text_projection")
 
     def check(self) -> None:
         """Refuse what cannot be loaded or takes no images, before any is decoded.
@@ -170,6 +174,7 @@ class TextEncoder(_Encoder):
     """A net for texts: as sentence-transformers saved it, or a plain one with the mean over its tokens."""
 
     extra = "text"
+    _unused = re.compile(_NEVER_USED + r"|^vision_model\.|^visual_projection")
 
     @property
     def _has_modules(self) -> bool:
@@ -195,8 +200,14 @@ class TextEncoder(_Encoder):
     def _parts(self) -> tuple[Any, Any]:
         """The tokenizer and the net; None and the whole where sentence-transformers is needed."""
         if not self._has_modules:
-            return self._load("AutoTokenizer"), self._load("AutoModel").to(self.device).eval()
+            tokenizer = self._load("AutoTokenizer")
+            if len(tokenizer) <= len(tokenizer.all_special_ids):
+                raise InputError(f"{self.files.folder} is no encoder of texts: its tokenizer knows no words.")
+            return tokenizer, self._load("AutoModel").to(self.device).eval()
         self.check()
+        for kind, place in check_modules(self.files.folder):
+            if kind.endswith("Transformer"):  # the library does not say what is missing
+                self._load("AutoModel", place)
         from sentence_transformers import SentenceTransformer
 
         _be_quiet()
@@ -225,8 +236,10 @@ class TextEncoder(_Encoder):
                 config = getattr(net.config, "text_config", net.config)
                 limit = getattr(config, "max_position_embeddings", _MOST_TOKENS)
                 most = min(tokenizer.model_max_length, limit, _MOST_TOKENS)
+                # SigLIP takes the last place for the text's, whatever stands there.
+                padding = "max_length" if net.config.model_type.startswith("siglip") else "longest"
                 tokens = tokenizer(
-                    list(texts), padding=True, truncation=True, max_length=most, return_tensors="pt"
+                    list(texts), padding=padding, truncation=True, max_length=most, return_tensors="pt"
                 )
                 tokens = tokens.to(self.device)
                 found = self._encoded(net, tokens)

@@ -170,9 +170,10 @@ def most_left_out(counts: NDArray[np.int64], most: int) -> int:
 class ValueCounts:
     """How many rows have each text of a column, whatever their order.
 
-    Texts are told apart by their digests: 16 bytes for each that is different, however long. The beginnings
-    of frequent ones are kept as well, by the algorithm of Misra and Gries: all that more than 1 row in
-    ``_MOST_TEXTS`` has are among them, and all texts if there are no more than that.
+    Texts are told apart by their digests: 16 bytes for each that is different, however long, and some 70
+    while they are merged. The beginnings of frequent ones are kept as well, by the algorithm of Misra and
+    Gries: all that more than 1 row in ``_MOST_TEXTS`` has are among them, and all texts if there are no more
+    than that.
     """
 
     _digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))

@@ -18,8 +18,8 @@ _OWN_MODULE = re.compile(
 )
 
 
-def check_modules(folder: Path) -> None:
-    """Refuse modules that could run code of others or that have their weights as a pickle.
+def check_modules(folder: Path) -> list[tuple[str, str]]:
+    """Return class and folder of each module; refuse what could run code of others, or has pickled weights.
 
     The library imports whatever class of its own name space ``modules.json`` names and takes
     ``pytorch_model.bin`` where there is no ``model.safetensors``.
@@ -42,7 +42,7 @@ def check_modules(folder: Path) -> None:
     """
     path = folder / "modules.json"
     if not path.is_file():
-        return
+        return []
     try:
         modules = [(str(one["type"]), str(one["path"])) for one in json.loads(path.read_bytes())]
     except (ValueError, TypeError, KeyError):
@@ -63,3 +63,4 @@ def check_modules(folder: Path) -> None:
                 f"{inside} has no weights as .safetensors; pickled weights are never loaded, since that can "
                 "run code."
             )
+    return modules

@@ -265,11 +265,9 @@ def _decoded(file: Path) -> Iterator[tuple[float, VideoFrame]]:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         pace = 1 / float(stream.average_rate or 25)
-        number = -1
+        # How many frames a container declares says nothing: some are left out, some never were.
         for number, frame in enumerate(container.decode(stream)):
             yield (frame.time if frame.time is not None else number * pace), frame
-        if number + 1 + FRAMES < stream.frames:  # a decoder may keep a few to itself
-            raise ValueError(f"cut off: {number + 1:,} of {stream.frames:,} frames are there")
 
 
 def _rgb(frame: VideoFrame, size: Size) -> NDArray[np.uint8]:
