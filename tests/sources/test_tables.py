@@ -506,6 +506,8 @@ CELL = st.text(st.sampled_from('abÜ日 0129.-+?,"\n\r\t;'), max_size=6)
     ),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
+@example(rows=[[""], [""], [",\r,"]], quoting=csv.QUOTE_ALL)  # its halves are as wide as the table
+@example(rows=[[""], [""], [",\r,"]], quoting=csv.QUOTE_MINIMAL)
 def test_any_csv_reads_back(tmp_path: Path, rows: list[list[str]], quoting: Any) -> None:
     # Two numbered columns make it plain that it is a table: the cells themselves may be anything.
     rows = [[str(i), *row, f"{i}.5"] for i, row in enumerate(rows)]

@@ -119,7 +119,9 @@ class _Candidate:
 
 
 def _has_more_rows(a: _Candidate, b: _Candidate) -> bool:
-    return a.share >= b.share and a.width >= b.width and len(a.rows) > len(b.rows)
+    """Whether one reading has rows that the other lacks, as even and with no fewer numbers in their cells."""
+    no_worse = a.share >= b.share and a.width >= b.width and a.typed >= b.typed
+    return no_worse and len(a.rows) > len(b.rows)
 
 
 def _candidates(text: str) -> Iterator[_Candidate]:
