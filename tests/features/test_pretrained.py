@@ -272,6 +272,13 @@ class TestTheModelFile:
             )
 
 
+def lose_a_layer(folder: Path) -> None:
+    """Save an encoder's weights again without those of its second layer."""
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if "layer.1" not in name}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+
+
 class TestBadInput:
     def test_says_what_to_do_when_there_is_no_encoder(self, tmp_path: Path) -> None:
         pictures = make_pictures(tmp_path / "pictures")
@@ -313,23 +320,13 @@ class TestBadInput:
     def test_never_computes_with_random_weights(self, tmp_path: Path) -> None:
         pictures = make_pictures(tmp_path / "pictures")
         folder = make_vit(tmp_path / "vit")
-        weights = load_file(folder / "model.safetensors")
-        save_file(
-            {name: value for name, value in weights.items() if "layer.1" not in name},
-            folder / "model.safetensors",
-            metadata={"format": "pt"},
-        )
+        lose_a_layer(folder)
         said = dross("find", pictures, "--features", f"pretrained:{folder}")
         assert said.failed_with("lacks weights of its net", "random ones would say nothing")
 
     def test_nor_does_sentence_transformers(self, tmp_path: Path) -> None:
         folder = make_bert(tmp_path / "bert")
-        weights = load_file(folder / "model.safetensors")
-        save_file(
-            {name: value for name, value in weights.items() if "layer.1" not in name},
-            folder / "model.safetensors",
-            metadata={"format": "pt"},
-        )
+        lose_a_layer(folder)
         listed = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
         (folder / "modules.json").write_text(json.dumps(listed))
         said = dross("find", make_texts(tmp_path / "t.txt"), "--features", f"pretrained:{folder}")

@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dross.base import Rows, sample_rows
+from dross.base import Rows, read_rows, sample_rows
 from dross.deep import DeepDetector
 from dross.nets.conv import conv_encoder
 from dross.nets.mlp import mlp
@@ -111,6 +110,7 @@ class DeepSVDD(DeepDetector):
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, -1.0, 0.5]
     >>> X[7] = [6.0, -6.0, 6.0, -6.0]
     >>> int(DeepSVDD(batch_size=16, max_epochs=40, random_state=0).fit(X).anomaly_scores_.argmax())
@@ -144,6 +144,6 @@ class DeepSVDD(DeepDetector):
     def _train(self, X: Rows) -> None:
         module: Any = self.module_.train()  # batch norm as in the first steps
         n = min(_CENTER_ROWS, max(256, _CENTER_VALUES // math.prod(self.input_shape_)))
-        x = np.asarray(X[sample_rows(len(X), n, self.seed_)])
+        x = read_rows(X, sample_rows(len(X), n, self.seed_))
         module.place_center(torch.from_numpy(self._map_batches(x, module.codes)))
         super()._train(X)

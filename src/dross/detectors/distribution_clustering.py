@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dross.base import BaseDetector, Rows, sample_rows
+from dross.base import BaseDetector, Rows, read_rows, sample_rows
 from dross.clustering.distribution_clustering import DistributionClustering
 from dross.features.base import State
 from dross.parameters import check_choice, check_number
@@ -88,7 +88,7 @@ class DistributionClusteringDetector(BaseDetector):
 
     def _fit(self, X: Rows) -> None:
         self.kept_rows_ = sample_rows(len(X), self.max_samples, self.seed_)
-        self.clustering_ = self._clustering().fit(flatten(np.asarray(X[self.kept_rows_])))
+        self.clustering_ = self._clustering().fit(flatten(read_rows(X, self.kept_rows_)))
 
     def _clustering(self) -> DistributionClustering:
         return DistributionClustering(

@@ -127,8 +127,7 @@ class ImageEncoder(_Encoder):
         with torch.inference_mode(), self._autocast():
             x = x.to(self.device)
             if hasattr(self._net, "get_image_features"):
-                out = self._net.get_image_features(pixel_values=x)
-                found = out if isinstance(out, Tensor) else out.pooler_output
+                found = _projected(self._net.get_image_features(pixel_values=x))
             else:
                 last = self._net(pixel_values=x).last_hidden_state
                 if last.dim() == 4:
@@ -249,15 +248,19 @@ class TextEncoder(_Encoder):
         """Return the mean over the tokens, or what a net for images and texts projects texts to."""
         try:
             if hasattr(net, "get_text_features"):
-                out = net.get_text_features(**tokens)
-                projected: Tensor = out if isinstance(out, Tensor) else out.pooler_output
-                return projected
+                return _projected(net.get_text_features(**tokens))
             last: Tensor = net(**tokens).last_hidden_state
         except (AttributeError, TypeError, ValueError) as error:  # of a net that wants other things
             raise InputError(f"{self.files.folder} is no encoder of texts: {in_brief(error)}.") from None
         mask = tokens["attention_mask"][..., None].to(last.dtype)
         mean: Tensor = (last * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         return mean
+
+
+def _projected(out: Any) -> Tensor:
+    """Return what a net for images and texts projects either to, as any release of transformers gives it."""
+    found: Tensor = out if isinstance(out, Tensor) else out.pooler_output
+    return found
 
 
 def _be_quiet() -> None:
