@@ -66,8 +66,9 @@ class DeepDetector(BaseDetector):
     lr : float, default 1e-3
         Learning rate of Adam (its authors' default).
     weight_decay : float, default 0
-    standardize : bool, default True
-        Whether rows are standardised; turn it off for features already on one scale.
+    standardize : bool or "auto", default "auto"
+        Whether rows are standardised; turn it off for features already on one scale. "auto" does it, unless
+        the detector says otherwise.
     device : "auto", "cpu" or "cuda", default "auto"
         Resolved in `fit`: "auto" takes a GPU if there is one.
     precision : "auto", "32" or "bf16", default "auto"
@@ -86,6 +87,8 @@ class DeepDetector(BaseDetector):
     history_ : list of dict
         Per epoch: ``epoch`` (from 1), mean ``loss``, and what the method adds; where it chose its rows anew,
         how many it ``selected`` and how many came or went (``changed``).
+    standardizes_ : bool
+        Whether rows are standardised.
     training_rows_ : int array or None
         Numbers of the rows that the last epoch learnt from; None for all of them.
     notes_ : list of str
@@ -104,7 +107,7 @@ class DeepDetector(BaseDetector):
     batch_size: int = 256
     lr: float = 1e-3
     weight_decay: float = 0.0
-    standardize: bool = True
+    standardize: bool | Literal["auto"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "32", "bf16"] = "auto"
     verbose: int = 0
@@ -142,6 +145,10 @@ class DeepDetector(BaseDetector):
     def _rows_per_step(self, n_rows: int) -> int:
         """Return how many rows a step takes, of so many to learn from."""
         return min(self.batch_size, n_rows)
+
+    def _standardizes(self, X: Rows) -> bool:
+        """Return what "auto" takes for ``standardize``."""
+        return True
 
     def _rows_at_once(self) -> int:
         """Return how many rows are scored at once."""
@@ -187,7 +194,7 @@ class DeepDetector(BaseDetector):
         check_number(self, "weight_decay", float, 0)
         check_choice(self, "device", "auto", "cpu", "cuda")
         check_choice(self, "precision", "auto", "32", "bf16")
-        check_choice(self, "standardize", True, False)
+        check_choice(self, "standardize", "auto", True, False)
 
     # --------------------------------------------------------- latent space
 
@@ -232,6 +239,7 @@ class DeepDetector(BaseDetector):
     def _fit(self, X: Rows) -> None:
         self.device_ = resolve_device(self.device)
         self.notes_: list[str] = []
+        self.standardizes_ = self._standardizes(X) if self.standardize == "auto" else self.standardize
         # A detector's randomness is its own: the caller's generators are the same after a fit as before.
         with torch.random.fork_rng(devices=[self.device_] if self.device_ == "cuda" else []):
             torch.manual_seed(self.seed_)
@@ -262,7 +270,7 @@ class DeepDetector(BaseDetector):
         Sums are taken about the median: it is within a deviation of the mean, so nothing cancels.
         """
         n_units, n_each = self.input_shape_[0], math.prod(self.input_shape_[1:])
-        if not self.standardize:
+        if not self.standardizes_:
             return np.zeros(n_units, np.float32), np.ones(n_units, np.float32)
         if self.to_unit_range:
             return self._spanning(X)
@@ -304,7 +312,7 @@ class DeepDetector(BaseDetector):
 
     def _narrow(self, x: NDArray[Any]) -> NDArray[Any]:
         """Take rows about the training median, if those were wide: then an offset costs no digits."""
-        if not self.standardize or not self._is_wide:
+        if not self.standardizes_ or not self._is_wide:
             return x
         with np.errstate(over="ignore"):
             return np.asarray(x - self.reference_)
@@ -316,7 +324,7 @@ class DeepDetector(BaseDetector):
 
     def _standardised(self, x: Tensor) -> Tensor:
         x = x.to(self.device_)
-        if not self.standardize:
+        if not self.standardizes_:
             return x
         return (x - self._center).mul_(self._inverse_scale).clamp_(-_MAX_ABS, _MAX_ABS)
 
@@ -366,11 +374,13 @@ class DeepDetector(BaseDetector):
         arrays = {
             f"module.{name}": tensor.cpu().numpy() for name, tensor in self.module_.state_dict().items()
         }
-        return {}, arrays | {"center": self.center_, "scale": self.scale_}
+        values = {"standardizes": self.standardizes_}
+        return values, arrays | {"center": self.center_, "scale": self.scale_}
 
     def _restore(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         self.device_ = resolve_device(self.device)
         self.notes_ = []
+        self.standardizes_ = values["standardizes"]
         self.center_, self.scale_ = arrays["center"], arrays["scale"]
         with torch.device("meta"):  # no memory for the sizes a file claims, before they are seen to be true
             self.module_ = self._build_module(self.input_shape_)

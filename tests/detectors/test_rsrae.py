@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dross.detectors.rsrae import RSRAE, RSRAEModule
@@ -99,6 +100,42 @@ def test_activation_by_the_range(low: float, high: float, standardize: bool, act
     assert detector.activation_ == activation
     restored = RSRAE(standardize=standardize).set_state(*detector.get_state())
     np.testing.assert_array_equal(restored.anomaly_score(rows), detector.anomaly_scores_)
+
+
+def directions(n: int = 40) -> NDArray[np.float64]:
+    """Return rows of length 1 along the first of six axes, but for row 7, which is along the last."""
+    rows = np.random.default_rng(0).uniform(0, 0.2, size=(n, 6))
+    rows[:, 0] += 1
+    rows[7] = rows[7, ::-1]
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_rows_of_one_length_are_directions() -> None:
+    """A row of zeros, a text without words, does not count; one other length does."""
+    rows = directions()
+    rows[3] = 0
+    detector = RSRAE(max_epochs=30, batch_size=8, lr=1e-3, random_state=0).fit(rows)
+    assert not detector.standardizes_
+    assert detector.activation_ == "relu"
+    assert np.argsort(detector.anomaly_scores_)[-1] in (3, 7)
+    restored = RSRAE().set_state(*detector.get_state())
+    np.testing.assert_array_equal(restored.anomaly_score(rows), detector.anomaly_scores_)
+    rows[5] *= 1.01
+    assert RSRAE(max_epochs=1, random_state=0).fit(rows).standardizes_
+
+
+@pytest.mark.parametrize("rows", [np.zeros((8, 3)), np.full((8, 3), 1e200)])
+def test_lengths_that_say_nothing(rows: NDArray[np.float64]) -> None:
+    rows[0, 0] *= 2
+    assert np.isfinite(RSRAE(max_epochs=1, random_state=0).fit(rows).anomaly_scores_).all()
+
+
+def test_images_and_those_who_ask_are_standardised() -> None:
+    rows = directions()
+    assert RSRAE(max_epochs=1, standardize=True, random_state=0).fit(rows).standardizes_
+    images = np.random.default_rng(0).choice([0.0, 1.0], size=(8, 1, 8, 8))
+    images /= np.sqrt((images**2).sum(axis=(1, 2, 3), keepdims=True))
+    assert RSRAE(max_epochs=1, random_state=0).fit(images).standardizes_
 
 
 def test_more_components_than_the_code() -> None:

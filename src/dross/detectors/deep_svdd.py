@@ -95,7 +95,7 @@ class DeepSVDD(DeepDetector):
         Width of the code, that of the paper's net for MNIST.
     weight_decay : float, default 1e-6
         The paper's.
-    standardize : bool, default True
+    standardize : bool or "auto", default "auto"
         Whether columns and channels are made to span [0, 1].
     lr : float, default 1e-4
         The paper's. After a third of the epochs it falls to a tenth, as in the authors' code.

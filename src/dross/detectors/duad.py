@@ -69,7 +69,7 @@ class DUAD(DeepDetector):
     batch_size : int, default 1024
         At most, DAGMM's; and at most a sixteenth of the rows, but 32, so that a small net learns something
         between two selections of few rows.
-    standardize : bool, default True
+    standardize : bool or "auto", default "auto"
         Whether columns and channels are made to span [0, 1], as is usual with KDD Cup 99: an angle needs an
         origin that means something.
     max_epochs, lr, weight_decay, device, precision, verbose

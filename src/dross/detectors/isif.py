@@ -66,7 +66,7 @@ class ISIF(DeepDetector):
     lr, weight_decay : float, default 0.03 and 5e-4
         Of stochastic gradient descent with momentum 0.9, a tenth from 60 % of the epochs on and a hundredth
         from 80 %, as published.
-    standardize : bool, default True
+    standardize : bool or "auto", default "auto"
         Whether channels are made to span [0, 1]; else they must lie there, where views are made.
     max_epochs, device, precision, verbose
         See `DeepDetector`; published are 200 epochs.

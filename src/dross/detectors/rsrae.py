@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
-from dross.base import Rows
+from dross.base import Rows, batches
 from dross.deep import DeepDetector
 from dross.errors import ParameterError
 from dross.features.base import State
@@ -20,6 +21,9 @@ from dross.nets.rsrae import Activation, rsrae_nets
 from dross.parameters import check_choice, check_number
 
 __all__ = ["RSRAE", "RSRAEModule"]
+
+_SAME_LENGTH = 1e-3  # by which lengths may differ: vectors at norm 1 in half precision
+_VALUES_AT_ONCE = 1_000_000
 
 
 class RSRAEModule(nn.Module):
@@ -80,9 +84,8 @@ class RSRAE(DeepDetector):
 
     Deviations: the axes are begun orthonormal, theirs with standard normal numbers, which take hundreds of
     steps to shrink. Their code shuffles the rows once, here every epoch has its own order. Images whose sides
-    8 does not divide are padded in the third layer as in the others. Rows are standardised by default, so
-    that the cosine is taken about the mean and any unit will do; theirs are of norm 1 and not centred. Give
-    vectors of texts so with ``standardize=False``: about their mean, anomalies get the better directions.
+    8 does not divide are padded in the third layer as in the others. Rows are standardised, so that the
+    cosine is taken about the mean and any unit will do; theirs are of norm 1 and not centred.
 
     Parameters
     ----------
@@ -99,7 +102,10 @@ class RSRAE(DeepDetector):
         Learning rate of the second and third step; ``lr`` is that of the first.
     batch_size, lr
         128 and 2.5e-4, its authors'.
-    max_epochs, weight_decay, standardize, device, precision, verbose
+    standardize : bool or "auto", default "auto"
+        "auto" leaves rows of a table as they are if all have one length, as vectors of texts do: their
+        direction is all they say, and about their mean anomalies get the better ones (docs/choices.md).
+    max_epochs, weight_decay, device, precision, verbose
         See `DeepDetector`; its authors take 200 epochs. The first step alone decays weights.
     contamination, random_state
         See `BaseDetector`.
@@ -138,12 +144,15 @@ class RSRAE(DeepDetector):
         check_choice(self, "activation", "auto", "tanh", "relu", "leaky_relu")
         check_choice(self, "norm", "affine", "batch", "none")
 
-    def _fit(self, X: Rows) -> None:
+    def _standardizes(self, X: Rows) -> bool:
+        return len(X.shape) == 4 or not _of_one_length(X)
+
+    def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         self.activation_ = self._activation_for(X) if self.activation == "auto" else self.activation
-        super()._fit(X)
+        return super()._standardisation(X)
 
     def _activation_for(self, X: Rows) -> Activation:
-        if self.standardize:
+        if self.standardizes_:
             return "leaky_relu"
         lows, highs = self._ranges(X)
         if lows.min() >= 0:
@@ -184,3 +193,14 @@ class RSRAE(DeepDetector):
     def _restore(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         self.activation_ = values["activation"]
         super()._restore(values, arrays)
+
+
+def _of_one_length(X: Rows) -> bool:
+    """Return whether the rows of a table that are not 0 all have the same length."""
+    low, high = np.inf, 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for part in batches(len(X), max(1, _VALUES_AT_ONCE // X.shape[1])):
+            lengths = np.linalg.norm(np.asarray(X[part], np.float64), axis=1)
+            low = min(low, lengths[lengths > 0].min(initial=np.inf))
+            high = max(high, lengths.max())
+        return bool(high - low <= _SAME_LENGTH * high)

@@ -118,7 +118,7 @@ class GenerativeDetector(DeepDetector):
 
     def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Bring the training images to [-1, 1], all channels alike: colours stay what they are."""
-        if not self.standardize:
+        if not self.standardizes_:
             return super()._standardisation(X)
         lows, highs = self._ranges(X)
         low, high = np.full_like(lows, lows.min()), np.full_like(highs, highs.max())
