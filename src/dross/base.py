@@ -141,9 +141,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         self.n_training_rows_ = len(X)
         # Rows that float32 cannot hold are taken about the median, and then new ones of any type too.
         self._is_wide = bool(np.result_type(X.dtype, np.float32) == np.float64)
-        most = max(_FEWEST_REFERENCE_ROWS, _REFERENCE_VALUES // int(np.prod(self.input_shape_)))
-        kept = sample_rows(len(X), min(_REFERENCE_ROWS, most), self.seed_)
-        self.reference_: NDArray[Any] = np.median(np.asarray(X[kept], np.float64), axis=0)
+        kept = np.asarray(X[self._sampled(len(X))], np.float64)
+        self.reference_: NDArray[Any] = np.median(kept, axis=0)
         self._fit(X)
         self.anomaly_scores_ = self._training_scores(X)
         self._set_threshold()
@@ -276,6 +275,11 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64] | None:
         """Return the error per pixel ``(m, h, w)`` of a method that reconstructs its images, else None."""
         return None
+
+    def _sampled(self, n: int) -> NDArray[np.int64]:
+        """Return the rows, of n, that medians are taken of: as many as keep memory bounded."""
+        most = max(_FEWEST_REFERENCE_ROWS, _REFERENCE_VALUES // int(np.prod(self.input_shape_)))
+        return sample_rows(n, min(_REFERENCE_ROWS, most), self.seed_)
 
     # -------------------------------------------------------------- private
 

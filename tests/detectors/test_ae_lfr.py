@@ -73,15 +73,21 @@ def test_loss_by_hand(trained: str, error: float) -> None:
     """Code and decoder are the identity, A drops the second column: residuals 4 and 0."""
     module = AELFRModule(nn.Identity(), nn.Identity(), layer([[1.0, 0.0]]), trained)  # type: ignore[arg-type]
     assert module.loss(X).item() == error + 2 * 4.0
-    assert module.score(X, "A").tolist() == [0.0, 0.0]
-    assert module.score(X, "B").tolist() == [16.0, 0.0]
+    assert module.squared_error(X, "A").tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert module.squared_error(X, "B").sum(dim=1).tolist() == [16.0, 0.0]
 
 
 def test_scores_follow_the_variant_after_a_fit() -> None:
     rows = np.random.default_rng(0).normal(size=(60, 4))
     for loss in ("A", "B"):
         fitted = {
-            scoring: AELFR(loss=loss, scoring=scoring, max_epochs=2, random_state=0).fit(rows)  # type: ignore[arg-type]
+            scoring: AELFR(
+                loss=loss,  # type: ignore[arg-type]
+                scoring=scoring,  # type: ignore[arg-type]
+                error_scale="equal",
+                max_epochs=2,
+                random_state=0,
+            ).fit(rows)
             for scoring in ("A", "B")
         }
         assert not np.array_equal(fitted["A"].anomaly_scores_, fitted["B"].anomaly_scores_)

@@ -40,13 +40,13 @@ def test_no_weight_left_gives_zeros() -> None:
     assert not code.any()
 
 
-def test_loss_and_score_by_hand() -> None:
+def test_loss_and_error_by_hand() -> None:
     net = MemAEModule(nn.Identity(), nn.Identity(), memory(0.2), alpha=0.5)
     x = torch.tensor([[5.0, 0.0]])
     share = math.e / (math.e + 1)
     error = (5 - 2 * share) ** 2 + (3 * (1 - share)) ** 2
     entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
-    assert net.score(x).item() == pytest.approx(error)
+    assert net.squared_error(x).sum().item() == pytest.approx(error)
     assert net.loss(x).item() == pytest.approx(error + 0.5 * entropy)
 
 

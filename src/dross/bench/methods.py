@@ -32,6 +32,8 @@ PYOD: Mapping[str, str] = {
 }
 """PyOD's detectors, run with its defaults on flattened rows; they need the extra ``pyod``."""
 
+_OF_SCORES = ("scoring", "error_scale")  # parameters that no fit hangs on
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -49,7 +51,7 @@ class Fit:
     detector: Any
     watch: Trace | None
     seconds: float
-    scoring: str | None
+    scoring: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -92,17 +94,16 @@ class Method:
     @property
     def fit_key(self) -> str:
         """What a fit hangs on: equal for methods that differ only in how they score."""
-        parameters = {name: value for name, value in self.parameters.items() if name != "scoring"}
+        parameters = {name: value for name, value in self.parameters.items() if name not in _OF_SCORES}
         return json.dumps([self.detector, parameters, self.trace, self._knows_classes], sort_keys=True)
 
     @property
-    def _scoring(self) -> str | None:
-        """Which of its scores the detector is to give; None where it has one."""
+    def _scoring(self) -> dict[str, Any]:
+        """How the detector is to score, where it has several ways."""
         if self.detector in PYOD:
-            return None
-        default = {one.name: one.default for one in fields(registry.get(self.detector))}.get("scoring")
-        scoring: str | None = self.parameters.get("scoring", default)
-        return scoring
+            return {}
+        own = {one.name: one.default for one in fields(registry.get(self.detector)) if one.name in _OF_SCORES}
+        return {name: self.parameters.get(name, default) for name, default in own.items()}
 
     @property
     def _knows_classes(self) -> bool:
@@ -139,8 +140,7 @@ class Method:
             if isinstance(watch, BestOnValidation):
                 watch.take("best" if self.select == "validation" else "last")
             as_fitted = task.is_transductive and not self.select and fitted.scoring == self._scoring
-            if self._scoring is not None:  # another method may have scored with this fit before
-                detector.set_params(scoring=self._scoring)
+            detector.set_params(**self._scoring)  # another method may have scored with this fit before
             scores = detector.anomaly_scores_ if as_fitted else detector.anomaly_score(task.scored)
         seconds = fitted.seconds + time.perf_counter() - start
         return Outcome(np.asarray(scores, np.float64), seconds, watch.history if watch is not None else [])
@@ -210,7 +210,11 @@ BASELINES = (
 )
 """The classical opponents, in every table."""
 
-COMMON = (*BASELINES, Method("autoencoder", "autoencoder"), *(Method(name, name) for name in PYOD))
+COMMON = (
+    *BASELINES,
+    Method("autoencoder", "autoencoder", {"error_scale": "equal"}),
+    *(Method(name, name) for name in PYOD),
+)
 """What stands beside the paper's columns in every table."""
 
 

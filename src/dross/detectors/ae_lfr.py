@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dross.deep import DeepDetector
 from dross.errors import ParameterError
 from dross.nets.lfr import LFRLayer
 from dross.nets.rsrae import rsrae_nets
 from dross.parameters import check_choice, check_number
+from dross.reconstruction import ReconstructionDetector
 
 __all__ = ["AELFR", "AELFRModule"]
 
@@ -50,12 +48,11 @@ class AELFRModule(nn.Module):
         return self.layer.reduce(torch.linalg.vector_norm(error, dim=1)) + self.layer.loss(z)
 
     def squared_error(self, x: Tensor, variant: Variant = "B") -> Tensor:
-        """Return the squared error of each value, rebuilt from the code ("A") or ``A^T A`` of it ("B")."""
-        return (x - self._decoded(self.encoder(x), variant)).square()
+        """Return the squared error of each value, rebuilt from the code ("A") or ``A^T A`` of it ("B").
 
-    def score(self, x: Tensor, variant: Variant = "B") -> Tensor:
-        """Return the squared error of each row (equation 5 for "A", 7 for "B")."""
-        return self.squared_error(x, variant).flatten(1).sum(dim=1)
+        Their sum is the score of equation 5 or 7.
+        """
+        return (x - self._decoded(self.encoder(x), variant)).square()
 
     def _decoded(self, z: Tensor, variant: Variant) -> Tensor:
         rebuilt: Tensor = self.decoder(z if variant == "A" else self.layer.reconstruct(z))
@@ -63,13 +60,14 @@ class AELFRModule(nn.Module):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AELFR(DeepDetector):
+class AELFR(ReconstructionDetector):
     """What an autoencoder cannot rebuild once its code is laid into a subspace is unusual.
 
-    The code is drawn into a subspace by an `LFRLayer` while the decoder still sees all of it; the score puts
-    the code's projection in its place. Frequent rows lose little that way. Contamination: as long as
-    anomalies are too few and too various to have the subspace to themselves, they are rebuilt badly even
-    where the decoder has learnt them, however long it trains.
+    The code is drawn into a subspace by an `LFRLayer` while the decoder still sees all of it. The score, the
+    squared error, each value's by what is typical of it, puts the code's projection in its place. Frequent
+    rows lose little that way. Contamination: as long as anomalies are too few and too various to have the
+    subspace to themselves, they are rebuilt badly even where the decoder has learnt them, however long it
+    trains.
 
     The net is the paper's: convolutions 5×5, 5×5, 3×3 to 32, 64, 128 channels and a dense layer; for tables
     dense layers of 32, 64, 128 (RSRAE's for texts, the paper has none); tanh after all but the output.
@@ -90,7 +88,9 @@ class AELFR(DeepDetector):
         What the decoder is given in training: "A" the code, "B" its projection (the paper's ablation).
     scoring : "A" or "B", default "B"
         What it is given in scoring. Scores follow ``set_params(scoring=...)`` after a fit at once; the
-        threshold and ``anomaly_scores_`` stay those of the fit.
+        threshold, ``anomaly_scores_`` and ``typical_error_`` stay those of the fit.
+    error_scale
+        See `ReconstructionDetector`; "equal" is the paper's score.
     lambda1, lambda2 : float, default 2.0 and 0.1
         The paper's weights of the code's residual and of the departure from orthonormality.
     reduction : "sum" or "mean", default "sum"
@@ -111,6 +111,7 @@ class AELFR(DeepDetector):
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, -1.0, 0.5]
     >>> X[7] = [6.0, -6.0, 6.0, -6.0]
     >>> detector = AELFR(lr=1e-3, batch_size=16, max_epochs=40, random_state=0).fit(X)
@@ -153,11 +154,7 @@ class AELFR(DeepDetector):
         layer = LFRLayer(width, rank, self.lambda1, self.lambda2, reduction=self.reduction)
         return AELFRModule(encoder, decoder, layer, self.loss)
 
-    def _module_score(self, x: Tensor) -> Tensor:
+    def _squared_error(self, x: Tensor) -> Tensor:
         module: Any = self.module_
-        scores: Tensor = module.score(x, self.scoring)
-        return scores
-
-    def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        module: Any = self.module_
-        return self._map_batches(X, lambda x: module.squared_error(x, self.scoring).sum(dim=1))
+        errors: Tensor = module.squared_error(x, self.scoring)
+        return errors

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dross.deep import DeepDetector
 from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
 from dross.parameters import check_number, check_sizes
+from dross.reconstruction import ReconstructionDetector
 
 __all__ = ["AutoEncoder", "AutoEncoderModule"]
 
@@ -43,12 +43,13 @@ class AutoEncoderModule(nn.Module):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AutoEncoder(DeepDetector):
+class AutoEncoder(ReconstructionDetector):
     """What a bottleneck cannot carry is unusual.
 
     Trained to reproduce its rows; dense for tables, convolutional for images of at least 8 pixels. The
-    score is the mean squared error of the standardised row. Contamination: frequent anomalies are learnt
-    like any other rows, so that a narrow code and few epochs stand it better than a good fit does.
+    score is the squared error of the standardised row, each value's by what is typical of it.
+    Contamination: frequent anomalies are learnt like any other rows, so that a narrow code and few epochs
+    stand it better than a good fit does.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ class AutoEncoder(DeepDetector):
         the channels of the strided convolutions; None takes ``(32, 64, 128)``.
     latent_dim : int or None, default None
         Width of the code; None takes half of the columns, at least 1 and at most 8, and 64 for images.
+    error_scale
+        See `ReconstructionDetector`.
     max_epochs, batch_size, lr, weight_decay, standardize, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state

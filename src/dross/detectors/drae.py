@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dross.deep import DeepDetector
 from dross.detectors.autoencoder import AutoEncoderModule
 from dross.nets.rsrae import rsrae_nets
 from dross.parameters import check_number
+from dross.reconstruction import ReconstructionDetector
 
 __all__ = ["DRAE", "DRAEModule", "best_cut"]
 
@@ -103,13 +103,14 @@ def _scatter(errors: Tensor, chosen: Tensor) -> Tensor:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DRAE(DeepDetector):
+class DRAE(ReconstructionDetector):
     """An autoencoder that learns from rows it already rebuilds well: the others are left behind.
 
     After every epoch the errors are split in two groups, at the cut with the least scatter within them;
     training goes on with the mean error of the lower group alone, and with how well the groups are apart.
-    The score is the mean squared error of the standardised row. Contamination: helps as long as anomalies
-    are rebuilt worse *early*; once they are among the presumed inliers, they are learnt like these.
+    The score is the squared error of the standardised row, each value's by what is typical of it.
+    Contamination: helps as long as anomalies are rebuilt worse *early*; once they are among the presumed
+    inliers, they are learnt like these.
 
     The net is that of the LFR paper, which compares with this method: see `AELFR`.
 
@@ -126,6 +127,8 @@ class DRAE(DeepDetector):
         the columns.
     batch_size, lr
         128 and 2.5e-4, the LFR paper's.
+    error_scale
+        See `ReconstructionDetector`; "equal" is the published score.
     max_epochs, weight_decay, standardize, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state

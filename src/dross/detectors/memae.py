@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dross.deep import DeepDetector
 from dross.nets.autoencoders import encoder_and_decoder
 from dross.parameters import check_number, check_sizes
+from dross.reconstruction import ReconstructionDetector
 
 __all__ = ["MemAE", "MemAEModule", "Memory"]
 
@@ -78,10 +78,6 @@ class MemAEModule(nn.Module):
         entropy = -(weights * (weights + _TINY).log()).sum(dim=1)
         return (error + self.alpha * entropy).mean()
 
-    def score(self, x: Tensor) -> Tensor:
-        """Return the squared error of each row, summed over its values."""
-        return self.squared_error(x).flatten(1).sum(dim=1)
-
     def squared_error(self, x: Tensor) -> Tensor:
         """Return the squared error of each value, same shape as ``x``."""
         return (x - self._rebuilt(x)[0]).square()
@@ -94,13 +90,13 @@ class MemAEModule(nn.Module):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MemAE(DeepDetector):
+class MemAE(ReconstructionDetector):
     """What cannot be put together from a few remembered codes is unusual.
 
     Between encoder and decoder stands a memory of learnt codes. A row's own code only looks up the items
     like it, by cosine; their sparse mean is what is decoded. So the decoder never sees an odd code. The
-    score is the squared error of the standardised row, summed over its values. Contamination: anomalies
-    frequent enough to get items of their own are reproduced.
+    score is the squared error of the standardised row, each value's by what is typical of it.
+    Contamination: anomalies frequent enough to get items of their own are reproduced.
 
     Deviations: the paper's nets for images address the memory at their own layout; here the memory stands at
     the flat code of `AutoEncoder`'s convolutions. lr is Adam's default, where the paper takes 1e-4.
@@ -119,6 +115,8 @@ class MemAE(DeepDetector):
         Weights up to this are set to 0; None takes ``1 / n_items`` (the paper: between 1 and 3 times that).
     alpha : float, default 0.0002
         Weight of the entropy of the weights; the paper's.
+    error_scale
+        See `ReconstructionDetector`; "equal" is the published score.
     max_epochs, batch_size, lr, weight_decay, standardize, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state

@@ -1,0 +1,99 @@
+"""Errors in units of what is typical of each value, against values computed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dross.detectors.ae_lfr import AELFR
+from dross.detectors.autoencoder import AutoEncoder
+from dross.detectors.drae import DRAE
+from dross.detectors.memae import MemAE
+from dross.reconstruction import ReconstructionDetector
+
+
+class Rebuilt(nn.Module):
+    """Rebuilds zeros, whatever comes: the squared error of a value is its square."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def squared_error(self, x: Tensor) -> Tensor:
+        return (x - self.weight).square()
+
+    def loss(self, x: Tensor) -> Tensor:
+        return 0 * self.squared_error(x).mean()
+
+
+class Zeros(ReconstructionDetector):
+    def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
+        return Rebuilt()
+
+
+ROWS = np.array([[1.0, 10.0, 0.0], [2.0, 30.0, 0.0], [4.0, 20.0, 0.0]])
+
+
+def fitted(**parameters: object) -> Zeros:
+    return Zeros(standardize=False, max_epochs=1, random_state=0, **parameters).fit(ROWS)  # type: ignore[arg-type]
+
+
+def test_each_value_in_units_of_its_typical_error() -> None:
+    """The squares' means are 7, 466.7 and 0; by them, the first two rows have the least errors.
+
+    Over these the means are 2.5, 500 and 0, and a hundredth of their mean is added to each.
+    """
+    floor = (2.5 + 500 + 0) / 3 / 100
+    typical = np.array([2.5, 500, 0]) + floor
+    detector = fitted()
+    np.testing.assert_allclose(detector.typical_error_, typical, rtol=1e-6)
+    np.testing.assert_allclose(
+        detector.anomaly_scores_, np.log1p(ROWS**2 / typical / 20).mean(axis=1), rtol=1e-5
+    )
+    plain = detector.set_params(error_scale="equal").anomaly_score(ROWS)
+    np.testing.assert_allclose(plain, (ROWS**2).mean(axis=1), rtol=1e-6)
+
+
+def test_as_published() -> None:
+    np.testing.assert_allclose(fitted(error_scale="equal").anomaly_scores_, (ROWS**2).mean(axis=1), rtol=1e-6)
+
+
+def test_no_error_at_all() -> None:
+    detector = Zeros(standardize=False, max_epochs=1, random_state=0).fit(np.zeros((4, 2)))
+    assert detector.anomaly_scores_.tolist() == [0.0] * 4
+    assert detector.typical_error_.tolist() == [1.0, 1.0]
+
+
+def test_an_error_where_none_is_usual() -> None:
+    """A pixel beside the shape is as dark as usual in all rows but one, the shape varies in all of them."""
+    rng = np.random.default_rng(0)
+    rows = np.zeros((60, 10))
+    rows[:, :5] = rng.normal(size=(60, 5)) * 3
+    rows[:, 5:] = rng.normal(size=(60, 5)) * 0.05
+    rows[7, 7] = 1.5
+    scores = Zeros(standardize=False, max_epochs=1, random_state=0).fit(rows).anomaly_scores_
+    assert scores.argmax() == 7
+    plain = Zeros(standardize=False, max_epochs=1, random_state=0, error_scale="equal").fit(rows)
+    assert plain.anomaly_scores_.argmax() != 7
+
+
+def shapes(n: int) -> NDArray[np.float64]:
+    images = np.zeros((n, 1, 12, 12))
+    images[:, :, 3:9, 3:9] = np.random.default_rng(0).uniform(0.3, 1, (n, 1, 6, 6))
+    images[5, 0, 10:, 10:] = 0.6
+    return images
+
+
+@pytest.mark.parametrize("detector", [AutoEncoder, AELFR, DRAE, MemAE])
+def test_heat_maps_and_scores_agree_and_travel(detector: type[ReconstructionDetector]) -> None:
+    images = shapes(40)
+    fit = detector(max_epochs=2, batch_size=16, precision="32", random_state=0).fit(images)
+    assert fit.typical_error_.shape == (1, 12, 12)
+    errors = fit._error_map(images)
+    np.testing.assert_allclose(errors.mean(axis=(1, 2)), fit.anomaly_scores_, rtol=1e-4)
+    restored = detector(precision="32").set_state(*fit.get_state())
+    np.testing.assert_array_equal(restored.anomaly_score(images), fit.anomaly_scores_)
+    assert fit.explain(images[5:6])[0].argmax() >= 12 * 9  # the corner that is dark in all others
