@@ -205,7 +205,7 @@ BASELINES = (
     Method("knn_50", "knn", {"n_neighbors": 50}),
     Method("lof", "lof", {"n_neighbors": 20}),
     Method("pca", "pca", {"n_components": 10}),
-    Method("ocsvm", "ocsvm", {"nu": 0.1}),
+    Method("ocsvm", "ocsvm", {"nu": 0.1, "held_out": False}),
     Method("kde", "kde"),
 )
 """The classical opponents, in every table."""
