@@ -11,7 +11,7 @@ from dross.pretext.classifier import TransformationDetector
 
 __all__ = ["GENERATIVE_NAMES", "LEAVE_ONE_OUT", "VIEW_NAMES", "quick"]
 
-LEAVE_ONE_OUT = ("isif", "kde", "knn", "lof")
+LEAVE_ONE_OUT = ("isif", "kde", "knn", "lof", "ocsvm")
 """Detectors whose training rows leave themselves out of their scores."""
 
 VIEW_NAMES = [name for name in registry.DETECTORS if issubclass(registry.get(name), TransformationDetector)]

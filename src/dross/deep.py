@@ -239,13 +239,11 @@ class DeepDetector(BaseDetector):
     def _fit(self, X: Rows) -> None:
         self.device_ = resolve_device(self.device)
         self.notes_: list[str] = []
-        self.standardizes_ = self._standardizes(X) if self.standardize == "auto" else self.standardize
         # A detector's randomness is its own: the caller's generators are the same after a fit as before.
         with torch.random.fork_rng(devices=[self.device_] if self.device_ == "cuda" else []):
             torch.manual_seed(self.seed_)
-            self.center_, self.scale_ = self._standardisation(X)
+            self._learn_standardisation(X)
             self.module_ = self._build_module(self.input_shape_).to(self.device_)
-            self._place_standardisation()
             self._train(X)
         self.module_.eval()
 
@@ -263,6 +261,11 @@ class DeepDetector(BaseDetector):
             parameter.grad = None
         self.history_ = run.history
         self.converged_ = run.is_over
+
+    def _learn_standardisation(self, X: Rows) -> None:
+        self.standardizes_ = self._standardizes(X) if self.standardize == "auto" else self.standardize
+        self.center_, self.scale_ = self._standardisation(X)
+        self._place_standardisation()
 
     def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and 1/deviation per column or channel, from one pass in float64, or `_spanning`.

@@ -201,8 +201,7 @@ class SubClusterClassifier(DeepDetector):
     def _flat_values(self, X: Rows) -> Callable[[Tensor], Tensor]:
         """Prepare this detector's own standardisation; return what flattens a standardised batch."""
         self.device_ = resolve_device(self.device)
-        self.center_, self.scale_ = self._standardisation(X)
-        self._place_standardisation()
+        self._learn_standardisation(X)
         return lambda x: x.flatten(1)
 
     def _embedding(self, X: Rows) -> ISIF:
