@@ -12,6 +12,7 @@ from dross.detectors.ae_lfr import AELFR
 from dross.detectors.autoencoder import AutoEncoder
 from dross.detectors.drae import DRAE
 from dross.detectors.memae import MemAE
+from dross.pretext.classifier import RepeatedRows
 from dross.reconstruction import ReconstructionDetector
 
 
@@ -49,7 +50,7 @@ def test_each_value_in_units_of_its_typical_error() -> None:
     floor = (2.5 + 500 + 0) / 3 / 100
     typical = np.array([2.5, 500, 0]) + floor
     detector = fitted()
-    np.testing.assert_allclose(detector.typical_error_, typical, rtol=1e-6)
+    np.testing.assert_allclose(detector.typical_error_[""], typical, rtol=1e-6)
     np.testing.assert_allclose(
         detector.anomaly_scores_, np.log1p(ROWS**2 / typical / 20).mean(axis=1), rtol=1e-5
     )
@@ -64,7 +65,7 @@ def test_as_published() -> None:
 def test_no_error_at_all() -> None:
     detector = Zeros(standardize=False, max_epochs=1, random_state=0).fit(np.zeros((4, 2)))
     assert detector.anomaly_scores_.tolist() == [0.0] * 4
-    assert detector.typical_error_.tolist() == [1.0, 1.0]
+    assert detector.typical_error_[""].tolist() == [1.0, 1.0]
 
 
 def test_an_error_where_none_is_usual() -> None:
@@ -91,9 +92,48 @@ def shapes(n: int) -> NDArray[np.float64]:
 def test_heat_maps_and_scores_agree_and_travel(detector: type[ReconstructionDetector]) -> None:
     images = shapes(40)
     fit = detector(max_epochs=2, batch_size=16, precision="32", random_state=0).fit(images)
-    assert fit.typical_error_.shape == (1, 12, 12)
+    assert {error.shape for error in fit.typical_error_.values()} == {(1, 12, 12)}
     errors = fit._error_map(images)
     np.testing.assert_allclose(errors.mean(axis=(1, 2)), fit.anomaly_scores_, rtol=1e-4)
     restored = detector(precision="32").set_state(*fit.get_state())
     np.testing.assert_array_equal(restored.anomaly_score(images), fit.anomaly_scores_)
     assert fit.explain(images[5:6])[0].argmax() >= 12 * 9  # the corner that is dark in all others
+
+
+def test_both_ways_of_rebuilding_have_typical_errors() -> None:
+    """Scores after `set_params` are those of a fit with that parameter."""
+    rows = np.random.default_rng(0).normal(size=(60, 8))
+    first, second = (AELFR(scoring=way, max_epochs=2, random_state=0).fit(rows) for way in ("A", "B"))
+    np.testing.assert_array_equal(first.set_params(scoring="B").anomaly_score(rows), second.anomaly_scores_)
+
+
+def test_many_rows_from_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More rows than typical errors are taken of, read in batches: as from an array."""
+    monkeypatch.setattr("dross.reconstruction._ROWS", 50)
+    rows = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
+    of_array, of_source = (
+        AutoEncoder(max_epochs=2, batch_size=16, random_state=0).fit(X) for X in (rows, RepeatedRows(rows, 1))
+    )
+    np.testing.assert_array_equal(of_array.typical_error_[""], of_source.typical_error_[""])
+    of_all = AutoEncoder(max_epochs=2, batch_size=16, random_state=0)
+    monkeypatch.setattr("dross.reconstruction._ROWS", 10_000)
+    assert not np.array_equal(of_all.fit(rows).typical_error_[""], of_array.typical_error_[""])
+
+
+def test_typical_errors_of_another_shape_are_refused() -> None:
+    values, arrays = fitted().get_state()
+    arrays["typical_error."] = np.ones(1, np.float32)
+    with pytest.raises(ValueError, match="shape"):
+        Zeros().set_state(values, arrays)
+
+
+def test_who_looks_on_sees_plain_errors() -> None:
+    seen: list[NDArray[np.float64]] = []
+
+    class Watched(Zeros):
+        def _on_epoch_end(self) -> dict[str, float]:
+            seen.append(self._score_all(ROWS))
+            return {}
+
+    Watched(standardize=False, max_epochs=1, random_state=0).fit(ROWS)
+    np.testing.assert_allclose(seen[0], (ROWS**2).mean(axis=1), rtol=1e-6)

@@ -141,8 +141,9 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         self.n_training_rows_ = len(X)
         # Rows that float32 cannot hold are taken about the median, and then new ones of any type too.
         self._is_wide = bool(np.result_type(X.dtype, np.float32) == np.float64)
-        kept = np.asarray(X[self._sampled(len(X))], np.float64)
-        self.reference_: NDArray[Any] = np.median(kept, axis=0)
+        most = max(_FEWEST_REFERENCE_ROWS, _REFERENCE_VALUES // int(np.prod(self.input_shape_)))
+        kept = sample_rows(len(X), min(_REFERENCE_ROWS, most), self.seed_)
+        self.reference_: NDArray[Any] = np.median(np.asarray(X[kept], np.float64), axis=0)
         self._fit(X)
         self.anomaly_scores_ = self._training_scores(X)
         self._set_threshold()
@@ -210,6 +211,15 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         check_share(self.contamination)
         self._check_parameters()
 
+    def fit_predict(self, X: Rows, y: object = None) -> NDArray[np.int64]:
+        """Fit, and return +1 for normal rows and -1 for anomalies by ``anomaly_scores_``, shape (n,).
+
+        Where these leave the row itself out, ``fit(X).predict(X)``, which takes the rows for new ones, flags
+        fewer.
+        """
+        self.fit(X, y)
+        return np.where(self.anomaly_scores_ > -self.offset_, np.int64(-1), np.int64(1))
+
     def set_monitor(self, monitor: Monitor) -> Self:
         """Report progress to ``monitor``, and keep and take checkpoints there. Returns self."""
         self._monitor = monitor  # type: ignore[misc]
@@ -269,17 +279,12 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """Raise for parameters out of range; the base has none of its own but the share."""
 
     def _training_scores(self, X: Rows) -> NDArray[np.float64]:
-        """Score the training rows; neighbour methods leave the row itself out here."""
+        """Score the training rows; methods that keep rows leave the row itself out here."""
         return self._score_all(X)
 
     def _error_map(self, X: NDArray[Any]) -> NDArray[np.float64] | None:
         """Return the error per pixel ``(m, h, w)`` of a method that reconstructs its images, else None."""
         return None
-
-    def _sampled(self, n: int) -> NDArray[np.int64]:
-        """Return the rows, of n, that medians are taken of: as many as keep memory bounded."""
-        most = max(_FEWEST_REFERENCE_ROWS, _REFERENCE_VALUES // int(np.prod(self.input_shape_)))
-        return sample_rows(n, min(_REFERENCE_ROWS, most), self.seed_)
 
     # -------------------------------------------------------------- private
 

@@ -84,7 +84,6 @@ def test_scores_follow_the_variant_after_a_fit() -> None:
             scoring: AELFR(
                 loss=loss,  # type: ignore[arg-type]
                 scoring=scoring,  # type: ignore[arg-type]
-                error_scale="equal",
                 max_epochs=2,
                 random_state=0,
             ).fit(rows)

@@ -50,3 +50,9 @@ def test_new_rows_are_flagged_as_often_as_asked() -> None:
     }
     assert 0.05 < flagged[True] < 0.15
     assert flagged[False] > 0.25
+
+
+def test_fit_predict_goes_by_the_scores_held_out() -> None:
+    """The boundary that knows the rows would flag none of them."""
+    X = np.random.default_rng(0).normal(size=(300, 60))
+    assert (OCSVM(contamination=0.1, random_state=0).fit_predict(X) == -1).sum() == 30

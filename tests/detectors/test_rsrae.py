@@ -102,26 +102,37 @@ def test_activation_by_the_range(low: float, high: float, standardize: bool, act
     np.testing.assert_array_equal(restored.anomaly_score(rows), detector.anomaly_scores_)
 
 
-def directions(n: int = 40) -> NDArray[np.float64]:
-    """Return rows of length 1 along the first of six axes, but for row 7, which is along the last."""
-    rows = np.random.default_rng(0).uniform(0, 0.2, size=(n, 6))
-    rows[:, 0] += 1
-    rows[7] = rows[7, ::-1]
+def directions(n: int = 60) -> NDArray[np.float64]:
+    """Return rows of length 1 between the first three of six axes, but for row 7, along the last."""
+    rows = np.random.default_rng(0).uniform(0, 1, size=(n, 6)) ** 4
+    rows[:, 3:] *= 0.1
+    rows[7] = [0, 0, 0, 0, 0.1, 1]
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def test_rows_of_one_length_are_directions() -> None:
-    """A row of zeros, a text without words, does not count; one other length does."""
-    rows = directions()
+@pytest.mark.parametrize("length", [1, 6**0.5])
+def test_directions_are_left_as_they_are(length: float) -> None:
+    """A row of zeros, a text without words, does not count, nor do a few rows of other lengths."""
+    rows = length * directions()
     rows[3] = 0
+    rows[5] *= 1.5
     detector = RSRAE(max_epochs=30, batch_size=8, lr=1e-3, random_state=0).fit(rows)
     assert not detector.standardizes_
-    assert detector.activation_ == "relu"
     assert np.argsort(detector.anomaly_scores_)[-1] in (3, 7)
     restored = RSRAE().set_state(*detector.get_state())
     np.testing.assert_array_equal(restored.anomaly_score(rows), detector.anomaly_scores_)
-    rows[5] *= 1.01
-    assert RSRAE(max_epochs=1, random_state=0).fit(rows).standardizes_
+
+
+def test_what_is_no_direction_is_standardised() -> None:
+    rows, rng = directions(), np.random.default_rng(1)
+    dominated = np.column_stack([rng.normal(1000, 0.1, 60), rows])
+    for other in (
+        2 * rows,  # of one length, but another
+        rows * rng.uniform(0.5, 1, (60, 1)),
+        dominated,
+        dominated / np.linalg.norm(dominated, axis=1, keepdims=True),  # all in one direction
+    ):
+        assert RSRAE(max_epochs=1, random_state=0).fit(other).standardizes_
 
 
 @pytest.mark.parametrize("rows", [np.zeros((8, 3)), np.full((8, 3), 1e200)])

@@ -17,7 +17,7 @@ from typing import Any
 
 from dross.bench.datasets import DATASETS
 from dross.bench.experiments import data_of
-from dross.bench.methods import BASELINES, COMMON, PYOD, Method, named
+from dross.bench.methods import AS_PUBLISHED, BASELINES, COMMON, PYOD, Method, named
 from dross.errors import ParameterError
 
 __all__ = ["BUDGETS", "CODE_KINDS", "Budget", "Cell", "Column", "Row", "Table", "find_tables", "load_tables"]
@@ -71,7 +71,7 @@ BUDGETS = {
             "cpu",
             "fixed cells, for two cores; on images the autoencoder takes 500 batches, "
             "Toll 300, those that learn from views a narrow net and one pass (RotNet 8; GEOM, GT-LFR and "
-            "E³Outlier score in bf16), embedding and classifier of sub-clusters 20 epochs of small nets, "
+            "E³Outlier in bf16), embedding and classifier of sub-clusters 20 epochs of small nets, "
             "where a table has no schedule of its own",
             3,
             on_images={
@@ -243,7 +243,8 @@ class Table:
                 self.budgets.get(budget, {}).get("parameters", {}),
             )
         )
-        parameters = {**published, **own, **method.parameters, **cut}
+        common = AS_PUBLISHED.get(method.detector, {})
+        parameters = {**common, **published, **own, **method.parameters, **cut}
         if row.is_of_images and not {"steps", "max_epochs"} & parameters.keys():
             parameters |= BUDGETS[budget].on_images.get(method.detector, {})
         if budget == "smoke":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -63,11 +63,11 @@ class AELFRModule(nn.Module):
 class AELFR(ReconstructionDetector):
     """What an autoencoder cannot rebuild once its code is laid into a subspace is unusual.
 
-    The code is drawn into a subspace by an `LFRLayer` while the decoder still sees all of it. The score, the
-    squared error, each value's by what is typical of it, puts the code's projection in its place. Frequent
-    rows lose little that way. Contamination: as long as anomalies are too few and too various to have the
-    subspace to themselves, they are rebuilt badly even where the decoder has learnt them, however long it
-    trains.
+    The code is drawn into a subspace by an `LFRLayer` while the decoder still sees all of it. In scoring the
+    code's projection takes its place, and the score is the error of the row so rebuilt, by default each
+    value's beside what is usual for it. Frequent rows lose little that way. Contamination: as long as
+    anomalies are too few and too various to have the subspace to themselves, they are rebuilt badly even
+    where the decoder has learnt them, however long it trains.
 
     The net is the paper's: convolutions 5×5, 5×5, 3×3 to 32, 64, 128 channels and a dense layer; for tables
     dense layers of 32, 64, 128 (RSRAE's for texts, the paper has none); tanh after all but the output.
@@ -88,7 +88,7 @@ class AELFR(ReconstructionDetector):
         What the decoder is given in training: "A" the code, "B" its projection (the paper's ablation).
     scoring : "A" or "B", default "B"
         What it is given in scoring. Scores follow ``set_params(scoring=...)`` after a fit at once; the
-        threshold, ``anomaly_scores_`` and ``typical_error_`` stay those of the fit.
+        threshold and ``anomaly_scores_`` stay those of the fit.
     error_scale
         See `ReconstructionDetector`; "equal" is the paper's score.
     lambda1, lambda2 : float, default 2.0 and 0.1
@@ -120,6 +120,8 @@ class AELFR(ReconstructionDetector):
     >>> int(detector.set_params(scoring="A").anomaly_score(X).argmax())
     7
     """
+
+    rebuilds: ClassVar[tuple[str, ...]] = ("A", "B")
 
     n_components: int | None = None
     latent_dim: int | None = None
@@ -154,7 +156,11 @@ class AELFR(ReconstructionDetector):
         layer = LFRLayer(width, rank, self.lambda1, self.lambda2, reduction=self.reduction)
         return AELFRModule(encoder, decoder, layer, self.loss)
 
-    def _squared_error(self, x: Tensor) -> Tensor:
+    @property
+    def _way(self) -> str:
+        return self.scoring
+
+    def _squared_error(self, x: Tensor, way: str) -> Tensor:
         module: Any = self.module_
-        errors: Tensor = module.squared_error(x, self.scoring)
+        errors: Tensor = module.squared_error(x, way)
         return errors

@@ -47,7 +47,7 @@ class AutoEncoder(ReconstructionDetector):
     """What a bottleneck cannot carry is unusual.
 
     Trained to reproduce its rows; dense for tables, convolutional for images of at least 8 pixels. The
-    score is the squared error of the standardised row, each value's by what is typical of it.
+    score is the error of the standardised row, by default each value's beside what is usual for it.
     Contamination: frequent anomalies are learnt like any other rows, so that a narrow code and few epochs
     stand it better than a good fit does.
 

@@ -108,7 +108,7 @@ class DRAE(ReconstructionDetector):
 
     After every epoch the errors are split in two groups, at the cut with the least scatter within them;
     training goes on with the mean error of the lower group alone, and with how well the groups are apart.
-    The score is the squared error of the standardised row, each value's by what is typical of it.
+    The score is the error of the standardised row, by default each value's beside what is usual for it.
     Contamination: helps as long as anomalies are rebuilt worse *early*; once they are among the presumed
     inliers, they are learnt like these.
 

@@ -95,7 +95,7 @@ class MemAE(ReconstructionDetector):
 
     Between encoder and decoder stands a memory of learnt codes. A row's own code only looks up the items
     like it, by cosine; their sparse mean is what is decoded. So the decoder never sees an odd code. The
-    score is the squared error of the standardised row, each value's by what is typical of it.
+    score is the error of the standardised row, by default each value's beside what is usual for it.
     Contamination: anomalies frequent enough to get items of their own are reproduced.
 
     Deviations: the paper's nets for images address the memory at their own layout; here the memory stands at

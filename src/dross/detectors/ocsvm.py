@@ -33,7 +33,8 @@ class OCSVM(ShallowDetector):
         Upper bound on the share of rows left outside *in training*; the usual choice of this field. It does
         not set the threshold: ``contamination`` does.
     held_out : bool, default True
-        Whether training rows are scored so (docs/choices.md), or by the boundary fitted on them, as usual.
+        Whether training rows are scored so (docs/choices.md), which takes about twice the time, or by the
+        boundary fitted on them, as usual.
     max_samples : int, default 5 000
         Rows kept; training grows with their square.
     contamination, random_state
@@ -75,7 +76,7 @@ class OCSVM(ShallowDetector):
         scores = np.empty(len(rows))
         folds = KFold(min(_FOLDS, len(rows)), shuffle=True, random_state=self.seed_)
         for others, own in folds.split(rows):
-            # A distance is a sum over the rows fitted on.
+            # The weights in a distance sum to nu times the number of rows fitted on.
             grown = len(rows) / len(others)
             scores[own] = -grown * self._boundary(rows[others]).decision_function(rows[own])
         return scores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +23,9 @@ from dross.parameters import check_choice, check_number
 
 __all__ = ["RSRAE", "RSRAEModule"]
 
-_SAME_LENGTH = 1e-3  # by which lengths may differ: vectors at norm 1 in half precision
+_SAME_LENGTH = 0.01  # by which lengths may differ, of rounded numbers
+_OF_SAME_LENGTH = 0.95  # of the rows: a few odd ones do not decide
+_MOST_ALIKE = 0.5  # squared length of the mean direction: above it the mean is an offset
 _VALUES_AT_ONCE = 1_000_000
 
 
@@ -103,8 +106,8 @@ class RSRAE(DeepDetector):
     batch_size, lr
         128 and 2.5e-4, its authors'.
     standardize : bool or "auto", default "auto"
-        "auto" leaves rows of a table as they are if all have one length, as vectors of texts do: their
-        direction is all they say, and about their mean anomalies get the better ones (docs/choices.md).
+        "auto" leaves rows of a table as they are if they are directions, of length 1 or √d as vectors of
+        texts are: about their mean, anomalies get the better directions (docs/choices.md).
     max_epochs, weight_decay, device, precision, verbose
         See `DeepDetector`; its authors take 200 epochs. The first step alone decays weights.
     contamination, random_state
@@ -145,7 +148,7 @@ class RSRAE(DeepDetector):
         check_choice(self, "norm", "affine", "batch", "none")
 
     def _standardizes(self, X: Rows) -> bool:
-        return len(X.shape) == 4 or not _of_one_length(X)
+        return len(X.shape) == 4 or not _are_directions(X)
 
     def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         self.activation_ = self._activation_for(X) if self.activation == "auto" else self.activation
@@ -195,12 +198,21 @@ class RSRAE(DeepDetector):
         super()._restore(values, arrays)
 
 
-def _of_one_length(X: Rows) -> bool:
-    """Return whether the rows of a table that are not 0 all have the same length."""
-    low, high = np.inf, 0.0
+def _are_directions(X: Rows) -> bool:
+    """Return whether the rows of a table, but for a few, have length 1 or √d and point in various directions.
+
+    Rows of zeros, texts without a word, do not count.
+    """
+    n_columns = X.shape[1]
+    lengths, total = np.empty(len(X)), np.zeros(n_columns)
     with np.errstate(over="ignore", invalid="ignore"):
-        for part in batches(len(X), max(1, _VALUES_AT_ONCE // X.shape[1])):
-            lengths = np.linalg.norm(np.asarray(X[part], np.float64), axis=1)
-            low = min(low, lengths[lengths > 0].min(initial=np.inf))
-            high = max(high, lengths.max())
-        return bool(high - low <= _SAME_LENGTH * high)
+        for part in batches(len(X), max(1, _VALUES_AT_ONCE // n_columns)):
+            rows = np.asarray(X[part], np.float64)
+            lengths[part] = np.linalg.norm(rows, axis=1)
+            total += rows.sum(axis=0)
+        lengths = lengths[lengths > 0]
+        for length in (1, math.sqrt(n_columns)):
+            share = np.mean(np.abs(lengths - length) <= _SAME_LENGTH * length) if len(lengths) else 0
+            if share >= _OF_SAME_LENGTH:
+                return bool(np.square(total / len(X)).sum() <= _MOST_ALIKE * length**2)
+    return False
