@@ -368,8 +368,12 @@ class DeepDetector(BaseDetector):
 
     def _map_rows(self, X: Rows, rows: NDArray[np.int64], function: Any) -> NDArray[np.float64]:
         """Apply a function as `_map_batches` does to some rows, read a few at a time."""
-        parts = batches(len(rows), self._rows_at_once())
-        return np.concatenate([self._map_batches(np.asarray(X[rows[part]]), function) for part in parts])
+        return np.concatenate(list(self._mapped_rows(X, rows, function)))
+
+    def _mapped_rows(self, X: Rows, rows: NDArray[np.int64], function: Any) -> Iterator[NDArray[np.float64]]:
+        """Yield what `_map_rows` returns, a few rows at a time."""
+        for part in batches(len(rows), self._rows_at_once()):
+            yield self._map_batches(np.asarray(X[rows[part]]), function)
 
     # ---------------------------------------------------------------- state
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dross.base import Rows, batches, sample_rows
+from dross.base import Rows, sample_rows
 from dross.deep import DeepDetector
 from dross.features.base import State, below
 from dross.parameters import check_choice
@@ -84,11 +84,8 @@ class ReconstructionDetector(DeepDetector):
 
     def _mean_error(self, X: Rows, rows: NDArray[np.int64], way: str) -> NDArray[np.float32]:
         """Return the mean error of each value over some rows, none of them tiny beside the others."""
-        total = np.zeros(self.input_shape_)
-        for part in batches(len(rows), self._rows_at_once()):
-            errors = self._map_batches(np.asarray(X[rows[part]]), lambda x: self._squared_error(x, way))
-            total += errors.sum(axis=0)
-        means = total / len(rows)
+        parts = self._mapped_rows(X, rows, lambda x: self._squared_error(x, way))
+        means = np.asarray(sum(errors.sum(axis=0) for errors in parts) / len(rows))
         floored = means + _FLOOR * means.mean()
         return np.where(floored > np.finfo(np.float32).tiny, floored, 1.0).astype(np.float32)
 

@@ -81,12 +81,7 @@ def test_scores_follow_the_variant_after_a_fit() -> None:
     rows = np.random.default_rng(0).normal(size=(60, 4))
     for loss in ("A", "B"):
         fitted = {
-            scoring: AELFR(
-                loss=loss,  # type: ignore[arg-type]
-                scoring=scoring,  # type: ignore[arg-type]
-                max_epochs=2,
-                random_state=0,
-            ).fit(rows)
+            scoring: AELFR(loss=loss, scoring=scoring, max_epochs=2, random_state=0).fit(rows)  # type: ignore[arg-type]
             for scoring in ("A", "B")
         }
         assert not np.array_equal(fitted["A"].anomaly_scores_, fitted["B"].anomaly_scores_)

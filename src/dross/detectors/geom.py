@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dross.base import Rows, batches, sample_rows
+from dross.base import Rows, sample_rows
 from dross.nets.wide_resnet import WideResNet
 from dross.parameters import check_choice
 from dross.pretext.classifier import TransformationClassifier, TransformationDetector
@@ -122,8 +122,7 @@ class GEOM(TransformationDetector):
         k = len(module.transformations)
         sums = np.zeros((2, k, k))
         rows = sample_rows(len(X), _FITTED_ROWS, self.seed_)
-        for part in batches(len(rows), self._rows_at_once()):
-            log_p = self._map_rows(X, rows[part], module.log_softmaxes)
+        for log_p in self._mapped_rows(X, rows, module.log_softmaxes):
             sums += np.exp(log_p).sum(axis=0), log_p.sum(axis=0)
         module.place_dirichlet(*torch.from_numpy(sums / len(rows)).to(self.device_))
 

@@ -150,9 +150,9 @@ class RSRAE(DeepDetector):
     def _standardizes(self, X: Rows) -> bool:
         return len(X.shape) == 4 or not _are_directions(X)
 
-    def _standardisation(self, X: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _learn_standardisation(self, X: Rows) -> None:
+        super()._learn_standardisation(X)
         self.activation_ = self._activation_for(X) if self.activation == "auto" else self.activation
-        return super()._standardisation(X)
 
     def _activation_for(self, X: Rows) -> Activation:
         if self.standardizes_:
