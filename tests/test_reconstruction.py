@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,6 @@ from dross.detectors.ae_lfr import AELFR
 from dross.detectors.autoencoder import AutoEncoder
 from dross.detectors.drae import DRAE
 from dross.detectors.memae import MemAE
-from dross.pretext.classifier import RepeatedRows
 from dross.reconstruction import ReconstructionDetector
 
 
@@ -111,8 +112,18 @@ def test_many_rows_from_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
     """More rows than typical errors are taken of, read in batches: as from an array."""
     monkeypatch.setattr("dross.reconstruction._ROWS", 50)
     rows = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
+
+    class Source:
+        shape, dtype = rows.shape, rows.dtype
+
+        def __len__(self) -> int:
+            return len(rows)
+
+        def __getitem__(self, chosen: Any) -> NDArray[np.float32]:
+            return rows[chosen]
+
     of_array, of_source = (
-        AutoEncoder(max_epochs=2, batch_size=16, random_state=0).fit(X) for X in (rows, RepeatedRows(rows, 1))
+        AutoEncoder(max_epochs=2, batch_size=16, random_state=0).fit(X) for X in (rows, Source())
     )
     np.testing.assert_array_equal(of_array.typical_error_[""], of_source.typical_error_[""])
     of_all = AutoEncoder(max_epochs=2, batch_size=16, random_state=0)

@@ -366,14 +366,30 @@ def test_selected_rows_are_kept(after: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["geom", "rotnet"])
 def test_views_are_drawn_again(name: str, after: int, tmp_path: Path) -> None:
     """Every step draws transformations; GEOM has something to do after the last."""
-    X = np.random.default_rng(0).uniform(size=(9, 1, 8, 8)).astype(np.float32)
-    parameters = {"batch_size": 128 if name == "geom" else 8, "depth": 4, "precision": "32"}
-    options: dict[str, Any] = {"detector": name, "parameters": parameters, "epochs": 2}
+    X = np.random.default_rng(0).uniform(size=(12, 1, 8, 8)).astype(np.float32)
+    parameters = {"batch_size": 4, "depth": 4, "precision": "32"}
+    options: dict[str, Any] = {"detector": name, "parameters": parameters, "epochs": 3}
     expected = dross.find(X, **options).anomaly_scores
     with pytest.raises(KeyboardInterrupt):
         dross.find(X, **options, checkpoint_folder=tmp_path / "c", monitor=Stopping(after))
     resumed = dross.find(X, **options, checkpoint_folder=tmp_path / "c", resume=True)
     np.testing.assert_array_equal(resumed.anomaly_scores, expected)
+
+
+@pytest.mark.parametrize("after", [3, 5])
+def test_training_ends_where_it_would_have_ended(after: int, tmp_path: Path) -> None:
+    """Interrupted in the midst of an epoch, or at its end, what was learnt before counts too."""
+    noise = 0.05 * np.random.default_rng(0).normal(size=(24, 1, 8, 8))
+    lit = (np.linspace(0, 1, 8)[:, None] + noise).astype(np.float32)
+    parameters = {"batch_size": 4, "depth": 4, "lr": 0.01, "precision": "32", "stop_at": 0.7}
+    options: dict[str, Any] = {"detector": "rotnet", "parameters": parameters, "epochs": 40}
+    expected = dross.find(lit, **options)
+    assert 1 < len(expected.history) < 40
+    with pytest.raises(KeyboardInterrupt):
+        dross.find(lit, **options, checkpoint_folder=tmp_path / "c", monitor=Stopping(after))
+    resumed = dross.find(lit, **options, checkpoint_folder=tmp_path / "c", resume=True)
+    assert resumed.history == expected.history
+    np.testing.assert_array_equal(resumed.anomaly_scores, expected.anomaly_scores)
 
 
 def _shades() -> Any:

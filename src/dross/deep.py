@@ -53,9 +53,9 @@ class DeepDetector(BaseDetector):
     """Base of the detectors that train a torch module.
 
     A subclass writes `_build_module`; the module offers ``loss`` and ``score`` (see `ScoringModule`). One
-    that trains otherwise writes `_configure_optimizers`, `_lr_factor`, `_training_step`, `_select_rows` or
-    `_on_epoch_end` as well. Rows are standardised with the training mean and deviation, per column or per
-    image channel, so that any unit will do.
+    that trains otherwise writes `_configure_optimizers`, `_lr_factor`, `_training_step`, `_select_rows`,
+    `_on_epoch_end` or `_has_learnt_enough` as well. Rows are standardised with the training mean and
+    deviation, per column or per image channel, so that any unit will do.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ class DeepDetector(BaseDetector):
     notes_ : list of str
         What a reader of the scores has to know: images that were resized, a training that went wrong.
     converged_ : bool
-        Whether training ended because the same rows were selected twice; else ``max_epochs`` ended it. A
-        detector that was loaded knows neither, nor its history.
+        Whether training ended because the same rows were selected twice or enough was learnt; else
+        ``max_epochs`` ended it. A detector that was loaded knows neither, nor its history.
     """
 
     keeps_good_state: ClassVar[bool] = False
@@ -161,6 +161,10 @@ class DeepDetector(BaseDetector):
         What must outlive an interruption belongs into the module's buffers: they are in the checkpoint.
         """
         return {}
+
+    def _has_learnt_enough(self, entry: dict[str, float]) -> bool:
+        """Return whether training ends with the epoch that this entry of the history tells of."""
+        return False
 
     def _trouble(self, entry: dict[str, float]) -> str:
         """Return what went wrong in the epoch that this entry of the history tells of, or ""."""

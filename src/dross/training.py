@@ -61,7 +61,7 @@ class Training:
         self.last_save = self.last_progress = time.monotonic()
 
     def train(self) -> None:
-        """Train to the last epoch, or until the detector selects the very rows it has just learnt from."""
+        """Train to the last epoch, or until the detector has learnt enough or selects the same rows again."""
         while self.epoch < self.n_epochs and not self.is_over and not self.has_failed:
             if self.step == 0:
                 self._select_rows()
@@ -143,6 +143,7 @@ class Training:
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum.zero_()
         self.history.append(entry)
+        self.is_over = self.detector._has_learnt_enough(entry)
         if self.detector.keeps_good_state:
             self.good = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
         self.selection = {}
@@ -150,7 +151,7 @@ class Training:
             _log_epoch(self.detector, self.epoch, self.n_epochs, loss)
         self.monitor.progress(self.epoch, self.n_epochs, self.epoch / self.n_epochs, loss)
         # An epoch of milliseconds is not worth a write to disk each.
-        if self.epoch < self.n_epochs and time.monotonic() - self.last_save > 1:
+        if self.epoch < self.n_epochs and not self.is_over and time.monotonic() - self.last_save > 1:
             self.save()
 
     def _fall_back(self, trouble: str) -> None:

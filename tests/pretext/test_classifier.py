@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,36 +16,8 @@ from dross.detectors.rotnet import RotNet
 from dross.errors import ParameterError
 from dross.nets.wide_resnet import WideResNet
 from dross.pretext import classifier
-from dross.pretext.classifier import RepeatedRows, TransformationClassifier
+from dross.pretext.classifier import TransformationClassifier
 from dross.pretext.transformations import Rotations
-
-
-class TestRepeatedRows:
-    X = np.arange(12.0).reshape(4, 3)
-
-    def test_every_way_to_ask(self) -> None:
-        rows, expected = RepeatedRows(self.X, 5), np.repeat(self.X, 5, axis=0)
-        assert (len(rows), rows.shape, rows.dtype) == (20, (20, 3), self.X.dtype)
-        np.testing.assert_array_equal(rows[:], expected)
-        np.testing.assert_array_equal(rows[3:17], expected[3:17])
-        order = np.random.default_rng(0).permutation(20)
-        np.testing.assert_array_equal(rows[order], expected[order])
-
-    def test_a_row_is_read_once_and_in_rising_order(self) -> None:
-        asked: list[Any] = []
-
-        class Source:
-            shape, dtype = self.X.shape, self.X.dtype
-
-            def __len__(self) -> int:
-                return 4
-
-            def __getitem__(self, rows: Any) -> Any:
-                asked.append(list(rows))
-                return TestRepeatedRows.X[rows]
-
-        RepeatedRows(Source(), 5)[np.array([17, 0, 3, 16])]  # type: ignore[arg-type]
-        assert asked == [[0, 3]]
 
 
 @pytest.fixture
@@ -84,7 +58,19 @@ def test_views_in_parts(
     torch.testing.assert_close(module.logits(x), expected)
 
 
-def test_an_epoch_meets_every_image_once_for_each_transformation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cross_entropy_as_a_share_of_guessing(module: TransformationClassifier) -> None:
+    flat, which = torch.zeros(6, 4), torch.tensor([0, 1, 2, 3, 0, 1])
+    assert module.errors(flat, which).tolist() == pytest.approx([math.log(4)] * 6)
+    module.errors(torch.full((2, 4), -99.0).fill_diagonal_(99.0), torch.tensor([0, 1]))  # known for certain
+    assert module.take_cross_entropy() == pytest.approx(6 / 8)
+    module.errors(flat, which)
+    assert module.take_cross_entropy() == pytest.approx(1)
+
+
+X = np.random.default_rng(0).normal(size=(40, 1, 8, 8)).astype(np.float32)
+
+
+def test_an_epoch_meets_every_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
     met: list[Tensor] = []
     draw = TransformationClassifier.draw
 
@@ -93,13 +79,38 @@ def test_an_epoch_meets_every_image_once_for_each_transformation(monkeypatch: py
         return draw(self, x)
 
     monkeypatch.setattr(TransformationClassifier, "draw", noted)
-    X = np.random.default_rng(0).normal(size=(10, 1, 8, 8)).astype(np.float32)
-    RotNet(depth=4, max_epochs=1, batch_size=16, standardize=False, random_state=0).fit(X)
-    assert [len(x) for x in met] == [16, 16, 8]
-    seen = torch.cat(met).flatten(1)
-    counts = (seen[:, None] == torch.from_numpy(X).flatten(1)).all(dim=2).sum(dim=0)
-    assert counts.tolist() == [4] * 10
-    assert len(torch.unique(met[0], dim=0)) > 4  # shuffled over all
+    RotNet(depth=4, max_epochs=2, batch_size=16, standardize=False, random_state=0).fit(X)
+    assert [len(x) for x in met] == [16, 16, 8] * 2
+    for epoch in (met[:3], met[3:]):
+        seen = torch.cat(epoch).flatten(1)
+        assert (seen[:, None] == torch.from_numpy(X).flatten(1)).all(dim=2).sum(dim=0).tolist() == [1] * 40
+
+
+def lit(n: int = 40) -> NDArray[np.float32]:
+    """Images lit from above: it is easily learnt by how much one was turned."""
+    noise = 0.05 * np.random.default_rng(0).normal(size=(n, 1, 8, 8))
+    return (np.linspace(0, 1, 8)[:, None] + noise).astype(np.float32)
+
+
+def test_training_ends_once_transformations_are_recognised() -> None:
+    def fit(stop_at: float | None) -> RotNet:
+        return RotNet(depth=4, max_epochs=30, batch_size=16, lr=0.01, stop_at=stop_at, random_state=0).fit(
+            lit()
+        )
+
+    whole, half = fit(None), fit(0.5)
+    assert len(whole.history_) == 30
+    assert not whole.converged_
+    shares = [entry["guessing"] for entry in half.history_]
+    assert half.converged_
+    assert shares[-1] < 0.5 <= min(shares[:-1])
+    assert shares == [entry["guessing"] for entry in whole.history_[: len(shares)]]
+
+
+@pytest.mark.parametrize("stop_at", [0.0, 1.0, "half"])
+def test_shares_that_there_are_not(stop_at: Any) -> None:
+    with pytest.raises(ParameterError, match="stop_at"):
+        RotNet(depth=4, stop_at=stop_at).fit(X)
 
 
 @pytest.mark.parametrize("depth", [5, 12])

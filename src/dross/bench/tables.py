@@ -70,19 +70,18 @@ BUDGETS = {
         Budget(
             "cpu",
             "fixed cells, for two cores; on images the autoencoder takes 500 batches, "
-            "Toll 300, those that learn from views a narrow net and one pass (RotNet 8; GEOM, GT-LFR and "
-            "E³Outlier in bf16), embedding and classifier of sub-clusters 20 epochs of small nets, "
-            "where a table has no schedule of its own",
+            "Toll 300, those that learn from views a narrow net and as many passes as there are views "
+            "(RotNet 32; GEOM, GT-LFR and E³Outlier in bf16), embedding and classifier of sub-clusters "
+            "20 epochs of small nets, where a table has no schedule of its own",
             3,
             on_images={
                 "autoencoder": {"steps": 500},
                 "toll": {"steps": 300},
-                "rotnet": {"width": 1, "max_epochs": 8},
-                **{name: {"width": 1, "max_epochs": 1} for name in ("jigsaw", "ssl")},
-                **{
-                    name: {"width": 1, "max_epochs": 1, "precision": "bf16"}
-                    for name in ("e3outlier", "geom", "gt_lfr")
-                },
+                "rotnet": {"width": 1, "max_epochs": 32},
+                "jigsaw": {"width": 1, "max_epochs": 24},
+                "ssl": {"width": 1, "max_epochs": 36},
+                "e3outlier": {"width": 1, "max_epochs": 111, "precision": "bf16"},
+                **{name: {"width": 1, "max_epochs": 72, "precision": "bf16"} for name in ("geom", "gt_lfr")},
                 "isif": {"net": "small", "max_epochs": 20},
                 "sub_clusters": {"depth": 10, "width": 1, "max_epochs": 20, "embedding_epochs": 20},
             },

@@ -33,8 +33,10 @@ class E3Outlier(TransformationDetector):
     ----------
     depth, width : int, default 10 and 4
         Of the net, as published: WRN-10-4.
-    max_epochs : int or None, default 3
-        Of the 111-fold set: the paper's ``ceil(250 / 111)``. None takes as many as make about 8 000 steps.
+    max_epochs : int or None, default 333
+        The paper's ``ceil(250 / 111)`` of the 111-fold set. None takes as many as make about 8 000 steps.
+    stop_at
+        See `TransformationDetector`.
     batch_size : int, default 128
         Views, as published.
     weight_decay : float, default 5e-4
@@ -57,7 +59,7 @@ class E3Outlier(TransformationDetector):
     (30,)
     """
 
-    max_epochs: int | None = 3
+    max_epochs: int | None = 333
     weight_decay: float = 5e-4
 
     def _transformations(self, side: int) -> Union:

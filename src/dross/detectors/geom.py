@@ -65,7 +65,7 @@ class GEOM(TransformationDetector):
     A wide residual net learns which of 72 geometric transformations an image went through. The score is how
     unlikely its softmaxes for the 72 views are under Dirichlet distributions fitted on the training images.
     Contamination: anomalies train the classifier too, and once it recognises their views they hide; the
-    frequent kinds are learnt first, so that few epochs help.
+    frequent kinds are learnt first, and training ends early.
 
     Deviations: an epoch draws the transformation of each view instead of going through all pairs (see
     `TransformationDetector`). Logarithms of softmaxes stay above -87.3, and softmaxes that hardly vary count
@@ -80,8 +80,10 @@ class GEOM(TransformationDetector):
         ``anomaly_scores_`` stay those of the fit.
     depth, width : int, default 10 and 4
         Of the net, as published: WRN-10-4.
-    max_epochs : int or None, default 3
-        Of the 72-fold set: the paper's ``ceil(200 / 72)``. None takes as many as make about 8 000 steps.
+    max_epochs : int or None, default 216
+        The paper's ``ceil(200 / 72)`` of the 72-fold set. None takes as many as make about 8 000 steps.
+    stop_at : float in (0, 1) or None, default 0.5
+        See `TransformationDetector`; None trains as published. Chosen on development draws, docs/choices.md.
     batch_size : int, default 128
         Views, as published.
     lr, weight_decay, standardize, device, precision, verbose
@@ -103,7 +105,8 @@ class GEOM(TransformationDetector):
     """
 
     scoring: Literal["dirichlet", "softmax"] = "dirichlet"
-    max_epochs: int | None = 3
+    max_epochs: int | None = 216
+    stop_at: float | None = 0.5
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

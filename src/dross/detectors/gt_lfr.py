@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dross.errors import ParameterError
 from dross.nets.lfr import LFRLayers
@@ -42,7 +41,7 @@ class GTLFRModule(TransformationClassifier):
         """Return cross-entropy and the layers' loss of one drawn view of each image (equation 10)."""
         views, which = self.draw(x)
         z = self.net.features(views).float()
-        errors = functional.cross_entropy(self.net.head(z).float(), which, reduction="none")
+        errors = self.errors(self.net.head(z), which)
         return self.layers.reduce(errors) + self.layers.loss(z, which)
 
     def score(self, x: Tensor, variant: Variant = "B") -> Tensor:
@@ -66,8 +65,9 @@ class GTLFR(TransformationDetector):
     A wide residual net learns which of 72 geometric transformations an image went through, and the features
     of each transformation are drawn into a subspace of their own. In scoring a feature's projection takes its
     place: what lies off the subspace is lost, and with it the softmax of the right transformation. Frequent
-    images lose little that way. Contamination: the classifier may learn to recognise anomalies' views too; as
-    long as they are too few to turn the subspaces, their projections give them away.
+    images lose little that way. Contamination: the classifier may learn to recognise anomalies' views too,
+    which is why training ends early; as long as they are too few to turn the subspaces, their projections
+    give them away.
 
     Deviations: an epoch draws the transformation of each view instead of going through all pairs (see
     `TransformationDetector`). The matrices A begin orthonormal, the paper does not say how. Its score, the
@@ -88,8 +88,10 @@ class GTLFR(TransformationDetector):
         ``lambda2``.
     depth, width : int, default 10 and 4
         Of the net, WRN-10-4 as the paper's; its features are ``64 * width`` wide.
-    max_epochs : int or None, default 3
-        Of the 72-fold set: GEOM's ``ceil(200 / 72)``. None takes as many as make about 8 000 steps.
+    max_epochs : int or None, default 216
+        GEOM's ``ceil(200 / 72)`` of the 72-fold set. None takes as many as make about 8 000 steps.
+    stop_at : float in (0, 1) or None, default 0.5
+        See `TransformationDetector`; None trains as published. Chosen on development draws, docs/choices.md.
     batch_size : int, default 128
         Views, GEOM's.
     lr, weight_decay, standardize, device, precision, verbose
@@ -116,7 +118,8 @@ class GTLFR(TransformationDetector):
     lambda1: float = 2e-4
     lambda2: float = 1e-5
     reduction: Literal["sum", "mean"] = "sum"
-    max_epochs: int | None = 3
+    max_epochs: int | None = 216
+    stop_at: float | None = 0.5
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -40,8 +40,10 @@ class Jigsaw(TransformationDetector):
         Orders to tell apart, as far from each other as can be; all there are of four patches.
     depth, width : int, default 10 and 4
         Of the net: GEOM's WRN-10-4.
-    max_epochs : int or None, default 9
-        Of the 24-fold set: GEOM's ``ceil(200 / 24)``. None takes as many as make about 8 000 steps.
+    max_epochs : int or None, default 216
+        GEOM's ``ceil(200 / 24)`` of the 24-fold set. None takes as many as make about 8 000 steps.
+    stop_at
+        See `TransformationDetector`.
     batch_size : int, default 128
         Views, GEOM's.
     lr, weight_decay, standardize, device, precision, verbose
@@ -65,7 +67,7 @@ class Jigsaw(TransformationDetector):
     scoring: Literal["max", "softmax"] = "max"
     grid: Literal[2, 3] = 2
     n_orders: int = 24
-    max_epochs: int | None = 9
+    max_epochs: int | None = 216
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -31,17 +31,18 @@ class RotationTranslationModule(TransformationClassifier):
         """Return the logits ``(..., 10)`` of the net head by head."""
         return torch.split(logits, list(self.transformations.HEADS), dim=-1)
 
-    def loss(self, x: Tensor) -> Tensor:
-        """Return the cross-entropies of the heads for one drawn view of each image, their means added."""
-        views, which = self.draw(x)
-        answers = self.heads(self.net(views).float())
-        errors = map(functional.cross_entropy, answers, self.transformations.heads(which))
-        return torch.stack(list(errors)).sum()
-
     def score(self, x: Tensor) -> Tensor:
         """Return minus the divergence from uniform, summed over heads, mean over views."""
         scores = torch.stack([kl_to_uniform(head) for head in self.heads(self.logits(x))])
         return scores.sum(dim=0).mean(dim=1)
+
+    def _cross_entropies(self, logits: Tensor, which: Tensor) -> Tensor:
+        answers = self.transformations.heads(which)
+        errors = [
+            functional.cross_entropy(head, answer, reduction="none")
+            for head, answer in zip(self.heads(logits), answers, strict=True)
+        ]
+        return torch.stack(errors).sum(dim=0)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -61,8 +62,10 @@ class RotationTranslation(TransformationDetector):
     ----------
     depth, width : int, default 10 and 4
         Of the net: GEOM's WRN-10-4.
-    max_epochs : int or None, default 6
-        Of the 36-fold set: GEOM's ``ceil(200 / 36)``. None takes as many as make about 8 000 steps.
+    max_epochs : int or None, default 216
+        GEOM's ``ceil(200 / 36)`` of the 36-fold set. None takes as many as make about 8 000 steps.
+    stop_at
+        See `TransformationDetector`.
     batch_size : int, default 128
         Views, GEOM's.
     lr, weight_decay, standardize, device, precision, verbose
@@ -83,7 +86,7 @@ class RotationTranslation(TransformationDetector):
     (30,)
     """
 
-    max_epochs: int | None = 6
+    max_epochs: int | None = 216
 
     def _transformations(self, side: int) -> RotationsAndTranslations:
         return RotationsAndTranslations(side)

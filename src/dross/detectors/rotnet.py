@@ -40,8 +40,10 @@ class RotNet(TransformationDetector):
         for bytes. It cannot be tuned without labels.
     depth, width : int, default 10 and 4
         Of the net: GEOM's WRN-10-4.
-    max_epochs : int or None, default 50
-        Of the 4-fold set: GEOM's ``ceil(200 / 4)``. None takes as many as make about 8 000 steps.
+    max_epochs : int or None, default 200
+        GEOM's ``ceil(200 / 4)`` of the 4-fold set. None takes as many as make about 8 000 steps.
+    stop_at
+        See `TransformationDetector`.
     batch_size : int, default 128
         Views, GEOM's.
     lr, weight_decay, standardize, device, precision, verbose
@@ -65,7 +67,7 @@ class RotNet(TransformationDetector):
     scoring: Literal["max", "odin"] = "max"
     temperature: float = ODIN_TEMPERATURE
     eps: float = ODIN_EPS
-    max_epochs: int | None = 50
+    max_epochs: int | None = 200
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

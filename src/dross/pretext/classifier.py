@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dross.base import Rows
 from dross.deep import DeepDetector
 from dross.nets.wide_resnet import WideResNet, check_depth
 from dross.parameters import check_number
 from dross.pretext.transformations import Transformations, square_side
 
-__all__ = ["RepeatedRows", "TransformationClassifier", "TransformationDetector"]
+__all__ = ["TransformationClassifier", "TransformationDetector"]
 
 _PIXELS_AT_ONCE = 60_000
 """Pixels of the views classified at once, but one image's at least: their maps stay in the cache (144 views
@@ -35,12 +33,20 @@ class TransformationClassifier(nn.Module):
     net : WideResNet
         Views to logits ``(b, k)`` over the transformations.
     transformations : Transformations
+
+    Attributes
+    ----------
+    tally : Tensor of shape (2,), float64
+        Sum of the cross-entropies of views since the last `take_cross_entropy`, and how many views.
     """
+
+    tally: Tensor
 
     def __init__(self, net: WideResNet, transformations: Transformations) -> None:
         super().__init__()
         self.net = net
         self.transformations = transformations
+        self.register_buffer("tally", torch.zeros(2, dtype=torch.float64))
 
     def draw(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return a view of each image, and the number of its transformation, drawn from torch's generator."""
@@ -50,7 +56,23 @@ class TransformationClassifier(nn.Module):
     def loss(self, x: Tensor) -> Tensor:
         """Return the mean cross-entropy of one drawn view of each image."""
         views, which = self.draw(x)
-        return functional.cross_entropy(self.net(views).float(), which)
+        return self.errors(self.net(views), which).mean()
+
+    def errors(self, logits: Tensor, which: Tensor) -> Tensor:
+        """Return the cross-entropy of each view, shape (b,), and add them to the tally."""
+        errors = self._cross_entropies(logits.float(), which)
+        with torch.no_grad():
+            self.tally += torch.stack([errors.sum(), torch.ones_like(errors).sum()])
+        return errors
+
+    def take_cross_entropy(self) -> float:
+        """Return the tallied mean as a share of ``log k``, the cross-entropy of guessing, and begin anew."""
+        total, n = self.tally.tolist()
+        self.tally.zero_()
+        return float(total / (n * math.log(len(self.transformations))))
+
+    def _cross_entropies(self, logits: Tensor, which: Tensor) -> Tensor:
+        return functional.cross_entropy(logits, which, reduction="none")
 
     def map_views(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
         """Apply a function to every view of each image, a few images at a time.
@@ -78,44 +100,13 @@ class TransformationClassifier(nn.Module):
         return self.map_views(x, self.net).float()
 
 
-class RepeatedRows:
-    """Rows of which each comes several times in a row, read where they are: a `dross.sources.base.RowSource`.
-
-    Parameters
-    ----------
-    X : array or RowSource
-    times : int
-
-    Examples
-    --------
-    >>> rows = RepeatedRows(np.array([[1.0], [2.0]]), 3)
-    >>> len(rows), rows[np.array([0, 2, 3])].tolist()
-    (6, [[1.0], [1.0], [2.0]])
-    """
-
-    def __init__(self, X: Rows, times: int) -> None:
-        self.X = X
-        self.times = times
-        self.shape = (len(X) * times, *X.shape[1:])
-        self.dtype = X.dtype
-
-    def __len__(self) -> int:
-        return len(self.X) * self.times
-
-    def __getitem__(self, rows: Any, /) -> NDArray[Any]:
-        numbers = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
-        different, places = np.unique(numbers // self.times, return_inverse=True)
-        return np.asarray(self.X[different])[places]  # read once
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
 class TransformationDetector(DeepDetector):
     """Base of the detectors that train a wide residual net to tell transformations apart.
 
-    An epoch is one of the k-fold set, as the papers count: every image is met k times, in an order drawn over
-    all, each time under a transformation drawn anew. So the views of a batch are independent, and no
-    augmented set is ever held. The papers meet every pair of image and transformation once an epoch; here it
-    is once on average.
+    An epoch meets every image once, under a transformation drawn anew: no augmented set is ever held, and the
+    views of a batch are of different images. The papers' epoch is one of the k-fold set, in which every pair
+    of image and transformation is met once; k epochs here, each pair once on average.
 
     A subclass writes `_transformations` and a score.
 
@@ -123,12 +114,17 @@ class TransformationDetector(DeepDetector):
     ----------
     depth, width : int, default 10 and 4
         Of the net, WRN-d-k: see `WideResNet`.
+    stop_at : float in (0, 1) or None, default None
+        Training ends with the first epoch whose mean cross-entropy is below this share of that of guessing,
+        ``log k``: what most images have in common is recognised early, anomalies' views later. None goes on
+        for ``max_epochs``. The history tells of the share as ``guessing``.
     """
 
     input_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
 
     depth: int = 10
     width: int = 4
+    stop_at: float | None = None
     batch_size: int = 128
 
     @abstractmethod
@@ -139,6 +135,7 @@ class TransformationDetector(DeepDetector):
         super()._check_parameters()
         check_number(self, "depth", int, 4)
         check_number(self, "width", int, 1)
+        check_number(self, "stop_at", float, 0, 1, excluding=(0, 1), optional=True)
         check_depth(self.depth)
 
     def _net(self, input_shape: tuple[int, ...], n_classes: int) -> WideResNet:
@@ -151,6 +148,9 @@ class TransformationDetector(DeepDetector):
     def _rows_at_once(self) -> int:
         return _IMAGES_AT_ONCE
 
-    def _train(self, X: Rows) -> None:
+    def _on_epoch_end(self) -> dict[str, float]:
         module: Any = self.module_
-        super()._train(RepeatedRows(X, len(module.transformations)))
+        return {"guessing": module.take_cross_entropy()}
+
+    def _has_learnt_enough(self, entry: dict[str, float]) -> bool:
+        return self.stop_at is not None and entry["guessing"] < self.stop_at
