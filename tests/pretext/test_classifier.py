@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from dross.detectors.e3outlier import E3Outlier
+from dross.detectors.geom import GEOM
+from dross.detectors.gt_lfr import GTLFR, GTLFRModule
+from dross.detectors.jigsaw import Jigsaw
+from dross.detectors.rotation_translation import RotationTranslation, RotationTranslationModule
 from dross.detectors.rotnet import RotNet
 from dross.errors import ParameterError
+from dross.nets.lfr import LFRLayers
 from dross.nets.wide_resnet import WideResNet
 from dross.pretext import classifier
 from dross.pretext.classifier import TransformationClassifier
-from dross.pretext.transformations import Rotations
+from dross.pretext.transformations import Geometric, Rotations, RotationsAndTranslations
 
 
 @pytest.fixture
@@ -58,13 +64,40 @@ def test_views_in_parts(
     torch.testing.assert_close(module.logits(x), expected)
 
 
-def test_cross_entropy_as_a_share_of_guessing(module: TransformationClassifier) -> None:
+def test_cross_entropy_as_a_share_of_guessing(
+    module: TransformationClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier, "_VIEWS_TO_TELL", 6)
     flat, which = torch.zeros(6, 4), torch.tensor([0, 1, 2, 3, 0, 1])
-    assert module.errors(flat, which).tolist() == pytest.approx([math.log(4)] * 6)
-    module.errors(torch.full((2, 4), -99.0).fill_diagonal_(99.0), torch.tensor([0, 1]))  # known for certain
-    assert module.take_cross_entropy() == pytest.approx(6 / 8)
-    module.errors(flat, which)
-    assert module.take_cross_entropy() == pytest.approx(1)
+    assert module.tallied_errors(flat, which).tolist() == pytest.approx([math.log(4)] * 6)
+    certain = torch.full((2, 4), -99.0).fill_diagonal_(99.0)
+    module.tallied_errors(certain, torch.tensor([0, 1]))
+    assert module.take_share_of_guessing() == pytest.approx(6 / 8)
+    module.tallied_errors(flat, which)
+    assert module.take_share_of_guessing() == pytest.approx(1)
+    module.tallied_errors(flat[:5], which[:5])
+    assert module.take_share_of_guessing() is None
+    module.tallied_errors(flat[:1], which[:1])
+    assert module.take_share_of_guessing() == pytest.approx(1)  # of all six
+
+
+def test_heads_that_know_nothing_guess() -> None:
+    transformations = RotationsAndTranslations(8)
+    heads = RotationTranslationModule(WideResNet(1, 10, depth=4), transformations)
+    heads.tallied_errors(torch.zeros(1_000, 10), torch.arange(1_000) % 36)
+    assert heads.take_share_of_guessing() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_the_share_leaves_out_the_loss_of_subspaces(reduction: Literal["sum", "mean"]) -> None:
+    torch.manual_seed(0)
+    net, transformations = WideResNet(1, 72, depth=4), Geometric(8)
+    nn.init.zeros_(net.head.weight)
+    nn.init.zeros_(net.head.bias)
+    layers = LFRLayers(72, net.n_features, 2, 1.0, 1.0, reduction=reduction)
+    module = GTLFRModule(net, transformations, layers)
+    module.loss(torch.randn(1_000, 1, 8, 8))
+    assert module.take_share_of_guessing() == pytest.approx(1)
 
 
 X = np.random.default_rng(0).normal(size=(40, 1, 8, 8)).astype(np.float32)
@@ -80,7 +113,7 @@ def test_an_epoch_meets_every_image_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(TransformationClassifier, "draw", noted)
     RotNet(depth=4, max_epochs=2, batch_size=16, standardize=False, random_state=0).fit(X)
-    assert [len(x) for x in met] == [16, 16, 8] * 2
+    assert [len(x) for x in met] == [14, 14, 12] * 2  # 16 at most, and alike
     for epoch in (met[:3], met[3:]):
         seen = torch.cat(epoch).flatten(1)
         assert (seen[:, None] == torch.from_numpy(X).flatten(1)).all(dim=2).sum(dim=0).tolist() == [1] * 40
@@ -92,7 +125,9 @@ def lit(n: int = 40) -> NDArray[np.float32]:
     return (np.linspace(0, 1, 8)[:, None] + noise).astype(np.float32)
 
 
-def test_training_ends_once_transformations_are_recognised() -> None:
+def test_training_ends_once_transformations_are_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier, "_VIEWS_TO_TELL", 40)
+
     def fit(stop_at: float | None) -> RotNet:
         return RotNet(depth=4, max_epochs=30, batch_size=16, lr=0.01, stop_at=stop_at, random_state=0).fit(
             lit()
@@ -101,10 +136,17 @@ def test_training_ends_once_transformations_are_recognised() -> None:
     whole, half = fit(None), fit(0.5)
     assert len(whole.history_) == 30
     assert not whole.converged_
-    shares = [entry["guessing"] for entry in half.history_]
+    shares = [entry["share_of_guessing"] for entry in half.history_]
     assert half.converged_
     assert shares[-1] < 0.5 <= min(shares[:-1])
-    assert shares == [entry["guessing"] for entry in whole.history_[: len(shares)]]
+    assert shares == [entry["share_of_guessing"] for entry in whole.history_[: len(shares)]]
+
+
+def test_which_stop_early() -> None:
+    early = [(one.stop_at, one.width, one.max_epochs) for one in (GEOM(), GTLFR())]
+    assert early == [(0.5, 1, 72)] * 2
+    as_published = (E3Outlier(), Jigsaw(), RotNet(), RotationTranslation())
+    assert {(one.stop_at, one.width) for one in as_published} == {(None, 4)}
 
 
 @pytest.mark.parametrize("stop_at", [0.0, 1.0, "half"])

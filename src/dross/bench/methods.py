@@ -202,7 +202,7 @@ class Method:
 AS_PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "ocsvm": {"held_out": False},
     **{name: {"error_scale": "equal"} for name in ("autoencoder", "ae_lfr", "drae", "memae")},
-    **{name: {"stop_at": None} for name in ("geom", "gt_lfr")},
+    **{name: {"width": 4, "max_epochs": 216, "stop_at": None} for name in ("geom", "gt_lfr")},
 }
 """By detector, what the tables take unless a column says otherwise, where dross's own default is another."""
 

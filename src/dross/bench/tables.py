@@ -242,10 +242,10 @@ class Table:
                 self.budgets.get(budget, {}).get("parameters", {}),
             )
         )
-        common = AS_PUBLISHED.get(method.detector, {})
-        parameters = {**common, **published, **own, **method.parameters, **cut}
+        parameters = {**published, **own, **method.parameters, **cut}
         if row.is_of_images and not {"steps", "max_epochs"} & parameters.keys():
             parameters |= BUDGETS[budget].on_images.get(method.detector, {})
+        parameters = {**AS_PUBLISHED.get(method.detector, {}), **parameters}
         if budget == "smoke":
             parameters = _one_epoch(method, parameters)
         trace = self.plot.get("kind") == "trace" and method.detector not in _NO_TRACE

@@ -21,20 +21,20 @@ class E3Outlier(TransformationDetector):
     A wide residual net learns which of 111 transformations an image went through: GEOM's 72, 16 turns by
     multiples of 30° and 23 shuffles of its four quarters. The score is the mean entropy of the softmaxes of
     the 111 views, minus the published negative entropy. Contamination: made for it; most gradients point
-    where inliers, being many and alike, want the net, so that these are learnt first and best, and few epochs
-    leave outliers behind.
+    where inliers, being many and alike, want the net, so that these are learnt first and best, and a short
+    training leaves outliers behind.
 
-    Deviations: an epoch draws the transformation of each view instead of going through all pairs (see
-    `TransformationDetector`). Turns interpolate linearly, with zeros outside (the mean, where pixels are
-    standardised), their code's with cubic splines. Their code trains MNIST and Fashion-MNIST by SGD with a
-    rate of 0.001; here Adam serves all.
+    Deviations: a pass over the images draws one transformation for each (see `TransformationDetector`). Turns
+    interpolate linearly, with zeros outside (the mean, where pixels are standardised), their code's with
+    cubic splines. Their code trains MNIST and Fashion-MNIST by SGD with a rate of 0.001; here Adam serves
+    all.
 
     Parameters
     ----------
     depth, width : int, default 10 and 4
         Of the net, as published: WRN-10-4.
     max_epochs : int or None, default 333
-        The paper's ``ceil(250 / 111)`` of the 111-fold set. None takes as many as make about 8 000 steps.
+        111 passes for each of the paper's ``ceil(250 / 111)`` epochs. None: see `DeepDetector`.
     stop_at
         See `TransformationDetector`.
     batch_size : int, default 128

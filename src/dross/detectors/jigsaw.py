@@ -22,7 +22,7 @@ class Jigsaw(TransformationDetector):
 
     A wide residual net learns in which order the patches of an image were laid; how sure it is of its
     answers, whatever they are, is the score. Contamination: anomalies train the classifier too; the frequent
-    kinds are learnt first, so that few epochs help.
+    kinds are learnt first, so that a short training helps.
 
     The sub-clusters paper has this opponent in its tables, "trained to predict order of shuffled images", and
     says no more. Taken here: all orders of four patches, GEOM's net and schedule, 1 - the largest softmax as
@@ -41,7 +41,7 @@ class Jigsaw(TransformationDetector):
     depth, width : int, default 10 and 4
         Of the net: GEOM's WRN-10-4.
     max_epochs : int or None, default 216
-        GEOM's ``ceil(200 / 24)`` of the 24-fold set. None takes as many as make about 8 000 steps.
+        24 passes for each of GEOM's ``ceil(200 / 24)`` epochs. None: see `DeepDetector`.
     stop_at
         See `TransformationDetector`.
     batch_size : int, default 128

@@ -52,18 +52,18 @@ class RotationTranslation(TransformationDetector):
     One wide residual net with three heads learns which of 4 turns, 3 vertical and 3 horizontal moves (by a
     quarter of the side) an image went through. The score is how near its answers are to knowing nothing:
     minus the divergence ``KL(uniform || softmax)``, summed over the heads, mean over the 36 views.
-    Contamination: anomalies train the classifier too; the frequent kinds are learnt first, so that few epochs
-    help.
+    Contamination: anomalies train the classifier too; the frequent kinds are learnt first, so that a
+    short training helps.
 
-    Deviations: what comes in when an image is moved is mirrored with its edge, as GEOM does. An epoch draws
-    the transformation of each view (see `TransformationDetector`). Net and schedule are GEOM's.
+    Deviations: what comes in when an image is moved is mirrored with its edge, as GEOM does. A pass draws one
+    transformation for each image (see `TransformationDetector`). Net and schedule are GEOM's.
 
     Parameters
     ----------
     depth, width : int, default 10 and 4
         Of the net: GEOM's WRN-10-4.
     max_epochs : int or None, default 216
-        GEOM's ``ceil(200 / 36)`` of the 36-fold set. None takes as many as make about 8 000 steps.
+        36 passes for each of GEOM's ``ceil(200 / 36)`` epochs. None: see `DeepDetector`.
     stop_at
         See `TransformationDetector`.
     batch_size : int, default 128

@@ -22,7 +22,7 @@ class RotNet(TransformationDetector):
     A wide residual net learns by which of four quarter turns an image was turned; how sure it is of its
     answers, whatever they are, is the score. Kinds of images that look the same from all sides, or of which
     one is another one turned, defeat it. Contamination: anomalies train the classifier too; the frequent
-    kinds are learnt first, so that few epochs help.
+    kinds are learnt first, so that a short training helps.
 
     The task is RotNet's; to score by it is the sub-clusters paper's, which names neither net nor schedule.
     Taken here: GEOM's, and the mean over all four turns of the image.
@@ -41,7 +41,7 @@ class RotNet(TransformationDetector):
     depth, width : int, default 10 and 4
         Of the net: GEOM's WRN-10-4.
     max_epochs : int or None, default 200
-        GEOM's ``ceil(200 / 4)`` of the 4-fold set. None takes as many as make about 8 000 steps.
+        4 passes for each of GEOM's ``ceil(200 / 4)`` epochs. None: see `DeepDetector`.
     stop_at
         See `TransformationDetector`.
     batch_size : int, default 128
