@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -86,6 +86,7 @@ def test_other_values_are_scaled_by_their_usual_range() -> None:
 
 
 @pytest.mark.filterwarnings("error")
+@example(dtype="f8", values=[6e307, 6e307], background=0.0)
 @settings(max_examples=60, deadline=None)
 @given(
     dtype=st.sampled_from(["f8", "f4", "f2", ">f8", "i8", "u8", "u2", "i1", "?"]),

@@ -61,7 +61,8 @@ class PCA(ShallowDetector):
         return estimator
 
     def _errors(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        rebuilt = self.estimator_.inverse_transform(self.estimator_.transform(rows))
+        with np.errstate(invalid="ignore"):  # BLAS may flag lanes of a register that no number is in
+            rebuilt = self.estimator_.inverse_transform(self.estimator_.transform(rows))
         return np.asarray(np.square(rows - rebuilt), np.float64)
 
     def _estimator_scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:

@@ -214,7 +214,9 @@ def _range(rows: RowSource) -> tuple[float, float, float]:
 def _largest_usual(values: NDArray[np.float64]) -> float:
     """Return the largest value within Tukey's far fence."""
     lower, upper = np.quantile(values, [0.25, 0.75])
-    return float(values[values <= upper + 3 * (upper - lower)].max())
+    with np.errstate(over="ignore"):  # beyond all numbers: every value is within
+        fence = upper + 3 * (upper - lower)
+    return float(values[values <= fence].max())
 
 
 def place_in_words(heat: NDArray[np.float32]) -> str:
