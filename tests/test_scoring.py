@@ -38,6 +38,7 @@ def test_kl_to_uniform() -> None:
 def test_entropy() -> None:
     expected = [1.5 * math.log(2), -0.8 * math.log(0.8) - 0.2 * math.log(0.1)]
     assert scoring.entropy(LOGITS).tolist() == pytest.approx(expected)
+    assert scoring.entropy(torch.tensor([0.0, 0.0, -math.inf])).item() == pytest.approx(math.log(2))
 
 
 def test_right_softmax() -> None:
@@ -156,6 +157,13 @@ class TestNearest:
         torch.testing.assert_close(
             whole, torch.cdist(rows, self.KNOWN).topk(2, largest=False).values.mean(dim=1).double()
         )
+
+    def test_near_rows_keep_their_distance(self) -> None:
+        known = torch.tensor([[1e6, 1.0], [1e6, 5.0], [0.0, 0.0]], dtype=torch.float64)
+        rows = torch.tensor([[1e6, 1.0001], [1e6, 5.0]], dtype=torch.float64)
+        apart = scoring.nearest_distance(rows, known, 1, metric="euclidean")
+        assert apart.tolist() == pytest.approx([1e-4, 0], rel=1e-9, abs=0)
+        assert (scoring.nearest_distance(known[:2], known[:2], 1) >= 0).all()
 
     @pytest.mark.parametrize("options", [{"k": 5}, {"k": 0}, {"metric": "manhattan", "k": 1}])
     def test_refused(self, options: dict[str, object]) -> None:

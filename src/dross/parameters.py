@@ -69,7 +69,8 @@ def check_number(
 def check_choice(owner: object, name: str, *allowed: object) -> None:
     """Raise unless an attribute has one of a few values."""
     value = getattr(owner, name)
-    if value not in allowed:
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not any(type(plain) is type(one) and plain == one for one in allowed):  # 2.0 is no 2, nor True a 1
         raise ParameterError(
             f"{name} of {type(owner).__name__} must be one of {', '.join(map(str, allowed))}; got {value!r}."
         )

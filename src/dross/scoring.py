@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import log_softmax, normalize
+from torch.nn.functional import log_softmax, normalize, softmax
 
 __all__ = [
     "ODIN_EPS",
@@ -156,8 +156,8 @@ def entropy(logits: Tensor) -> Tensor:
     >>> round(entropy(torch.zeros(4)).item(), 4)  # log 4
     1.3863
     """
-    log_p = log_softmax(logits.double(), dim=-1)
-    return -(log_p.exp() * log_p).sum(dim=-1)
+    each: Tensor = torch.special.entr(softmax(logits.double(), dim=-1))
+    return each.sum(dim=-1)
 
 
 def energy(logits: Tensor) -> Tensor:
@@ -321,17 +321,18 @@ def nearest_distance(
         raise ValueError(f"k must be between 1 and the {len(known)} known rows, got {k}.")
     if metric not in ("cosine", "euclidean"):
         raise ValueError(f"metric must be 'cosine' or 'euclidean', got {metric!r}.")
-    # In float64: squares of near rows cancel.
     features, known = features.double(), known.double()
     if metric == "cosine":
         features, known = normalize(features, dim=1), normalize(known, dim=1)
+    # A product finds the nearest; how near they are it does not say, as squares of near rows cancel.
+    center = known.mean(dim=0)
+    features, known = features - center, known - center
     lengths = known.square().sum(dim=1)
     nearest = []
-    for rows in torch.split(features, max(1, _DISTANCE_VALUES // len(known))):
-        dots = rows @ known.T
+    for rows in torch.split(features, max(1, _DISTANCE_VALUES // max(len(known), k * known.shape[1]))):
+        chosen = (lengths - 2 * rows @ known.T).topk(k, dim=1, largest=False).indices
+        apart = torch.linalg.vector_norm(rows[:, None] - known[chosen], dim=2)
         if metric == "cosine":
-            apart = 1 - dots
-        else:
-            apart = (rows.square().sum(dim=1, keepdim=True) + lengths - 2 * dots).clamp_(min=0).sqrt_()
-        nearest.append(apart.topk(k, dim=1, largest=False).values.mean(dim=1))
+            apart = apart.square() / 2  # of directions
+        nearest.append(apart.mean(dim=1))
     return torch.cat(nearest)

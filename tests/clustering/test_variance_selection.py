@@ -68,6 +68,14 @@ def test_a_share_of_rows(p: float, rows: list[int]) -> None:
     assert selected(p=p, count="rows") == rows
 
 
+def test_a_share_of_rows_that_floats_miss() -> None:
+    """1 - .9 of 100 rows is a little less than the 10 rows of the first two clusters."""
+    labels = np.repeat([0, 1, 2], [1, 9, 90])
+    rows = np.random.default_rng(0).normal(size=(100, 1)) * labels[:, None]
+    selection = VarianceSelection(clusterer=Given(labels.tolist()), count="rows", p=0.9).fit(rows)
+    assert selection.is_selected_.sum() == 10
+
+
 def test_no_cluster_selects_nothing_and_one_selects_itself() -> None:
     for count in ("clusters", "rows"):
         nothing = VarianceSelection(clusterer=Given([-1] * 10), count=count).fit(X)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dross.errors import ParameterError
 from dross.nets.resnet import Attention, ResNet18
 from dross.nets.small_conv import small_conv_net
 
@@ -50,5 +51,5 @@ def test_attention_is_in_every_block() -> None:
 def test_small_net_takes_odd_sides(norm: bool) -> None:
     net = small_conv_net((3, 13, 30), 7, norm=norm)
     assert net(torch.zeros(2, 3, 13, 30)).shape == (2, 7)
-    with pytest.raises(ValueError, match="sides of at least 4 pixels, got 3 x 30"):
+    with pytest.raises(ParameterError, match="sides of at least 4 pixels, not 3 x 30"):
         small_conv_net((1, 3, 30), 7)

@@ -15,6 +15,8 @@ from dross.parameters import check_choice, check_number
 
 __all__ = ["VarianceSelection", "cluster_variances"]
 
+_ROUNDING = 1e-12  # 1 - .9 of 100 is less than 10
+
 
 def cluster_variances(X: NDArray[Any], labels: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return each cluster's mean squared distance to its mean: the trace of its covariance.
@@ -103,10 +105,11 @@ class VarianceSelection(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ParameterError
-            For a share outside [0, 1) or an unknown ``count``.
+            For a share outside [0, 1), an unknown ``count`` or no samples.
         """
         check_number(self, "p", float, 0, 1, excluding=(1,))
         check_choice(self, "count", "clusters", "rows")
+        check_number(self, "max_samples", int, 1)
         X = check_array(X)
         self.labels_ = np.asarray(self._cluster(X))
         self.variances_ = cluster_variances(X, self.labels_)
@@ -128,7 +131,8 @@ class VarianceSelection(BaseEstimator):  # type: ignore[misc]
         if self.count == "clusters":
             return np.asarray(self.variances_ <= np.nanpercentile(self.variances_, 100 * (1 - self.p)))
         order = np.argsort(self.variances_, kind="stable")  # empty clusters, NaN, come last
-        n_kept = max(1, int((np.cumsum(sizes[order]) <= (1 - self.p) * len(self.labels_)).sum()))
+        most = (1 - self.p) * len(self.labels_) * (1 + _ROUNDING)
+        n_kept = max(1, int((np.cumsum(sizes[order]) <= most).sum()))
         is_kept = np.zeros(len(sizes), bool)
         is_kept[order[:n_kept]] = True
         return is_kept

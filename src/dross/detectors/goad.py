@@ -108,7 +108,8 @@ class GOAD(DeepDetector):
     from the maps' centers. Contamination: anomalies train the net and move the centers too, in proportion to
     their share.
 
-    Deviations: the centers are those of at most 50 000 rows.
+    Deviations from the authors' code: the centers are those of at most 50 000 rows under the trained net,
+    theirs the mean of the last epoch's batches; Adam has its usual betas, theirs 0.5 and 0.999.
 
     Parameters
     ----------

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from dross.errors import ParameterError
+
 __all__ = ["conv_decoder", "conv_encoder", "conv_output_shape"]
 
 _SMALLEST = 4
@@ -16,7 +18,9 @@ _SMALLEST = 4
 def _sides(size: tuple[int, int], n_layers: int) -> list[tuple[int, int]]:
     """Return height and width before each strided layer and after the last."""
     if min(size) < 2 * _SMALLEST:
-        raise ValueError(f"Images need sides of at least {2 * _SMALLEST} pixels, got {size[0]} x {size[1]}.")
+        raise ParameterError(
+            f"Images need sides of at least {2 * _SMALLEST} pixels, not {size[0]} x {size[1]}."
+        )
     sides = [size]
     for _ in range(n_layers):
         if min(sides[-1]) < 2 * _SMALLEST:

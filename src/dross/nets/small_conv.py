@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from dross.errors import ParameterError
+
 __all__ = ["small_conv_net"]
 
 _CHANNELS = (32, 64)
@@ -29,7 +31,7 @@ def small_conv_net(
 
     Raises
     ------
-    ValueError
+    ParameterError
         If the images are smaller.
 
     Examples
@@ -40,7 +42,9 @@ def small_conv_net(
     """
     n_channels, height, width = input_shape
     if min(height, width) < _SMALLEST_SIDE:
-        raise ValueError(f"Images need sides of at least {_SMALLEST_SIDE} pixels, got {height} x {width}.")
+        raise ParameterError(
+            f"Images need sides of at least {_SMALLEST_SIDE} pixels, not {height} x {width}."
+        )
     layers: list[nn.Module] = []
     for n_in, n_out in zip((n_channels, *_CHANNELS), _CHANNELS, strict=False):
         layers += [nn.Conv2d(n_in, n_out, 3, padding=1, bias=not norm)]

@@ -13,7 +13,8 @@ def patch_orders(grid: int, n: int) -> list[tuple[int, ...]]:
     """Return orders of ``grid * grid`` patches, the untouched one first, each far from those before it.
 
     Of all orders the one is taken next that shares its patches' places least with the nearest of those taken
-    (the first such in lexicographic order), as Noroozi and Favaro do; nothing is random.
+    (the first such in lexicographic order); nothing is random. Noroozi and Favaro take the one least like
+    those taken on average, from a random start: four patches have the same 24 orders either way.
 
     Parameters
     ----------

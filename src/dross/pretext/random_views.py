@@ -149,10 +149,14 @@ class RandomViews:
         """Return a view of images ``(b, c, h, w)`` between 0 and 1, same shape."""
         low, high = 1 - self.jitter, 1 + self.jitter
         with torch.autocast(x.device.type, enabled=False):  # views are data, not activations
-            x = resized_crops(x, self.boxes(x), _uniform(x, 0, 1) < self.flip)
+            x = self.part(x)
             brightness, contrast, saturation = (_uniform(x, low, high) for _ in range(3))
             saturation = torch.where(_uniform(x, 0, 1) < self.grey, 0.0, saturation)
             return adjust_colours(x, brightness, contrast, saturation, _uniform(x, -self.hue, self.hue))
+
+    def part(self, x: Tensor) -> Tensor:
+        """Return a drawn part of each image at full size, mirrored or not, in its own colours."""
+        return resized_crops(x, self.boxes(x), _uniform(x, 0, 1) < self.flip)
 
     def boxes(self, x: Tensor) -> Tensor:
         """Return a drawn part for each image, as `resized_crops` takes them."""
