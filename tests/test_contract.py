@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from dross import base, registry
 from dross.base import BaseDetector
 from dross.deep import DeepDetector
-from dross.errors import ParameterError
+from dross.errors import InputError, ParameterError
 from quick import GENERATIVE_NAMES, LEAVE_ONE_OUT, VIEW_NAMES, quick
 
 _LEAVE_ONE_OUT = (
@@ -112,6 +112,19 @@ def images(n: int = 40, c: int = 1, side: int = 16, seed: int = 0) -> NDArray[np
     X = rng.uniform(0.5, 1, size=(n, c, 1, 1)) * ramp + 0.02 * rng.normal(size=(n, c, side, side))
     X[0, :, ::2, 4:12] = 0
     return X.astype(np.float32)
+
+
+class Lazy:
+    """Rows that are read in batches."""
+
+    def __init__(self, rows: NDArray[Any]) -> None:
+        self.rows, self.shape, self.dtype = rows, rows.shape, rows.dtype
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, indices: Any, /) -> NDArray[Any]:
+        return np.asarray(self.rows[indices])
 
 
 DATA = {"table": table, "image": images}
@@ -272,21 +285,13 @@ class TestEveryDetector:
             detector = make(name).fit(X * factor)
             assert np.isfinite(detector.anomaly_scores_).all()
         assert np.isfinite(make(name).fit(X).anomaly_score(X * 1e12)).all()
+        if issubclass(registry.get(name), DeepDetector):
+            detector = make(name, standardize=False).fit(X)
+            assert np.isfinite(detector.anomaly_score(X * 1e300)).all()
 
     def test_rows_read_in_batches(self, name: str, family: str, tmp_path: Any) -> None:
         X = DATA[family]().astype(np.float32)
-
-        class Lazy:
-            shape, dtype = X.shape, X.dtype
-
-            def __len__(self) -> int:
-                return len(X)
-
-            def __getitem__(self, rows: Any) -> NDArray[np.float32]:
-                assert np.size(np.arange(len(X))[rows]) <= len(X)
-                return X[rows]
-
-        lazy, array = make(name).fit(Lazy()), make(name).fit(X)  # type: ignore[arg-type]
+        lazy, array = make(name).fit(Lazy(X)), make(name).fit(X)
         np.testing.assert_allclose(lazy.anomaly_scores_, array.anomaly_scores_, rtol=1e-4, atol=1e-6)
         np.save(tmp_path / "rows.npy", X)
         mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
@@ -307,6 +312,14 @@ class TestEveryDetector:
         with pytest.raises(ValueError, match="NaN"):
             make(name).fit(X)
 
+    def test_not_finite_is_refused_batch_by_batch(self, name: str, family: str) -> None:
+        detector, X = make(name).fit(DATA[family]()), DATA[family]()
+        X[3].flat[0] = np.nan
+        with pytest.raises(InputError, match="Row 3 holds a value that is NaN"):
+            detector.anomaly_score(Lazy(X))
+        with pytest.raises(InputError, match="Row 3 holds a value that is NaN"):
+            make(name).fit(Lazy(X))
+
     def test_wrong_parameters(self, name: str, family: str) -> None:
         for share in (0, 0.7, -1, "some", True):
             with pytest.raises(ParameterError, match="contamination"):
@@ -317,6 +330,22 @@ class TestEveryDetector:
         contributions = make(name).fit(X).explain(X[:3])
         assert contributions.shape == ((3, 5) if family == "table" else (3, 16, 16))
         assert np.isfinite(contributions).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "family"), [case for case in CASES if issubclass(registry.get(case[0]), DeepDetector)]
+)
+def test_what_is_rebuilt_is_like_the_rows(name: str, family: str) -> None:
+    """In their shape and unit; a detector that has no way back says so."""
+    X = 1000 + 50 * DATA[family]()
+    detector: Any = make(name).fit(X)
+    if not hasattr(detector.module_, "decoder") and not hasattr(detector.module_, "reconstruct"):
+        with pytest.raises(ParameterError, match=r"rebuilds nothing|no latent space"):
+            detector.reconstruct(X)
+        return
+    rebuilt = detector.reconstruct(X)
+    assert rebuilt.shape == X.shape
+    assert np.median(np.abs(rebuilt - X)) < 200
 
 
 _DIRECTIONS = {
@@ -370,6 +399,19 @@ def test_heat_map_peaks_in_the_planted_patch(request: pytest.FixtureRequest, nam
         y, x = np.unravel_index(heat.argmax(), heat.shape)
         hits += int(top <= y < top + 8 and left <= x < left + 8)
     assert hits >= 80
+
+
+@pytest.mark.parametrize("shape", [(4, 0, 8, 8), (4, 1, 0, 8)])
+def test_images_without_pixels_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="have no pixels"):
+        make("isolation_forest").fit(np.zeros(shape))
+
+
+def test_a_choice_has_its_type() -> None:
+    for wrong in (2.0, True):
+        with pytest.raises(ParameterError, match="grid"):
+            make("jigsaw", grid=wrong).fit(images())
+    assert make("jigsaw", grid=np.int64(2)).check_parameters() is None
 
 
 class LargeRows:

@@ -43,6 +43,18 @@ def fitted(**parameters: object) -> Zeros:
     return Zeros(standardize=False, max_epochs=1, random_state=0, **parameters).fit(ROWS)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "detector",
+    [AutoEncoder(), DRAE(), MemAE(), *(AELFR(loss=a, scoring=b) for a in "AB" for b in "AB")],  # type: ignore[arg-type]
+    ids=str,
+)
+def test_what_is_rebuilt_is_what_is_scored(detector: ReconstructionDetector) -> None:
+    X = np.random.default_rng(0).normal(size=(40, 6))
+    detector.set_params(standardize=False, error_scale="equal", max_epochs=3, random_state=0).fit(X)
+    errors = np.square(detector.reconstruct(X) - X).mean(axis=1)
+    np.testing.assert_allclose(errors, detector.anomaly_scores_, rtol=1e-4)
+
+
 def test_each_value_in_units_of_its_typical_error() -> None:
     """The squares' means are 7, 466.7 and 0; by them, the first two rows have the least errors.
 

@@ -510,6 +510,8 @@ def test_what_tells_of_a_collapse_is_drawn_beside_the_losses() -> None:
     page = render_report(table_findings(history=history))
     assert page.count('class="axis-title end">epoch') == 2
     assert "length of codes, spread of images" in page
+    end = "Training ended after 3 of 9 epochs: enough was learnt."
+    assert end in render_report(table_findings(history=history, summary={"training_end": end}))
     without = [{"epoch": entry["epoch"], "loss": entry["loss"]} for entry in history]
     assert "spread of images" not in render_report(table_findings(history=without))
 

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from dross.errors import ParameterError
+from dross.errors import InputError, ParameterError
 from dross.features.base import State
 from dross.monitor import Monitor
 from dross.sources.base import RowSource
@@ -69,6 +69,25 @@ def read_rows(X: Rows, rows: NDArray[np.int64]) -> NDArray[Any]:
     for part in batches(len(rows), max(1, _SCORE_BATCH_VALUES // int(np.prod(X.shape[1:])))):
         found[part] = X[rows[part]]
     return found
+
+
+class _FiniteRows:
+    """Rows that are read in batches, each checked as it comes, as arrays are at once."""
+
+    def __init__(self, rows: RowSource) -> None:
+        self._rows = rows
+        self.shape, self.dtype = tuple(rows.shape), rows.dtype
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, indices: Any, /) -> NDArray[Any]:
+        values = np.asarray(self._rows[indices])
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            is_odd = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+            row = np.arange(len(self))[indices][is_odd][0]
+            raise InputError(f"Row {row} holds a value that is NaN or infinite.")
+        return values
 
 
 def check_share(share: object) -> None:
@@ -296,12 +315,14 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         if not reset and tuple(X.shape[1:]) != self.input_shape_:
             got, fitted = (", ".join(map(str, shape)) for shape in (X.shape, ("n", *self.input_shape_)))
             raise ValueError(f"X has shape ({got}), but {type(self).__name__} was fitted with ({fitted}).")
-        return X
+        return X if isinstance(X, np.ndarray | _FiniteRows) else _FiniteRows(X)
 
     def _validate_array(self, X: Any, *, reset: bool) -> NDArray[Any]:
         if getattr(X, "ndim", 2) == 4:
             if "image" not in self.input_kinds:
                 raise ValueError(f"{type(self).__name__} takes rows of shape (n, d), got 4-D images.")
+            if 0 in X.shape[1:]:
+                raise ValueError(f"Images of shape {tuple(X.shape[1:])} have no pixels.")
             return np.asarray(
                 check_array(X, allow_nd=True, dtype="numeric", ensure_min_samples=2 if reset else 1)
             )

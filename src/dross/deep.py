@@ -26,7 +26,7 @@ from dross.training import Training
 __all__ = ["DeepDetector", "ScoringModule"]
 
 _MAX_ABS = 1e6
-"""Standardised values are clipped here, so that one absurd cell cannot overflow float32 when squared."""
+"""Values are clipped here, standardised or not, so that no absurd cell overflows float32 when squared."""
 
 _PASS_VALUES = 1_000_000
 _SCORE_BATCH_VALUES = {1: 250_000, 3: 500_000}
@@ -68,7 +68,7 @@ class DeepDetector(BaseDetector):
     weight_decay : float, default 0
     standardize : bool or "auto", default "auto"
         Whether rows are standardised; turn it off for features already on one scale. "auto" does it, unless
-        the detector says otherwise.
+        the detector says otherwise. Either way a net sees no value beyond ±1e6.
     device : "auto", "cpu" or "cuda", default "auto"
         Resolved in `fit`: "auto" takes a GPU if there is one.
     precision : "auto", "32" or "bf16", default "auto"
@@ -86,7 +86,8 @@ class DeepDetector(BaseDetector):
         The trained net, on ``device_``.
     history_ : list of dict
         Per epoch: ``epoch`` (from 1), mean ``loss``, and what the method adds; where it chose its rows anew,
-        how many it ``selected`` and how many came or went (``changed``).
+        how many it ``selected`` and how many came or went (``changed``); the last epoch has those of the
+        choice that ended training.
     standardizes_ : bool
         Whether rows are standardised.
     training_rows_ : int array or None
@@ -95,7 +96,10 @@ class DeepDetector(BaseDetector):
         What a reader of the scores has to know: images that were resized, a training that went wrong.
     converged_ : bool
         Whether training ended because the same rows were selected twice or enough was learnt; else
-        ``max_epochs`` ended it. A detector that was loaded knows neither, nor its history.
+        ``max_epochs`` ended it.
+    training_end_ : str
+        The same in words, with the number of epochs. A detector that was loaded knows neither, nor its
+        history.
     """
 
     keeps_good_state: ClassVar[bool] = False
@@ -224,11 +228,20 @@ class DeepDetector(BaseDetector):
         module = self._latent_module()
         if not hasattr(module, "reconstruct") and not hasattr(module, "decoder"):
             raise ParameterError(f"{type(self).__name__} rebuilds nothing.")
-        rebuild = getattr(module, "reconstruct", lambda x: module.decoder(_codes(module, x)))
         X = self._validate(X, reset=False)
-        rows = self._map_batches(X, rebuild)
+        return self._in_their_unit(self._map_batches(X, self._rebuilt), X)
+
+    def _rebuilt(self, x: Tensor) -> Tensor:
+        """Return a standardised batch rebuilt, by the module's own way where it has one."""
+        module: Any = self.module_
+        rebuild = getattr(module, "reconstruct", lambda x: module.decoder(_codes(module, x)))
+        rebuilt: Tensor = rebuild(x)
+        return rebuilt
+
+    def _in_their_unit(self, seen: NDArray[np.float64], X: Rows) -> NDArray[np.float64]:
+        """Return rows in the unit of ``X``, given as the net sees them."""
         per_unit = (-1,) + (1,) * (len(self.input_shape_) - 1)
-        rows = rows / self.scale_.reshape(per_unit) + self.center_.reshape(per_unit)
+        rows = seen / self.scale_.reshape(per_unit) + self.center_.reshape(per_unit)
         return np.asarray(rows - self._narrow(np.zeros((1, *self.input_shape_), X.dtype)))
 
     def _latent_module(self) -> Any:
@@ -265,6 +278,7 @@ class DeepDetector(BaseDetector):
             parameter.grad = None
         self.history_ = run.history
         self.converged_ = run.is_over
+        self.training_end_ = run.end()
 
     def _learn_standardisation(self, X: Rows) -> None:
         self.standardizes_ = self._standardizes(X) if self.standardize == "auto" else self.standardize
@@ -332,7 +346,7 @@ class DeepDetector(BaseDetector):
     def _standardised(self, x: Tensor) -> Tensor:
         x = x.to(self.device_)
         if not self.standardizes_:
-            return x
+            return x.clamp(-_MAX_ABS, _MAX_ABS)
         return (x - self._center).mul_(self._inverse_scale).clamp_(-_MAX_ABS, _MAX_ABS)
 
     def _autocast(self, *, scoring: bool = False) -> AbstractContextManager[Any]:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from dross.base import Rows
 from dross.errors import ParameterError
 
-__all__ = ["has_bf16", "in_one_piece", "resolve_device", "row_taker", "threads", "to_tensor"]
+__all__ = ["directions", "has_bf16", "in_one_piece", "resolve_device", "row_taker", "threads", "to_tensor"]
 
 _IN_MEMORY_BYTES = 2**31
 
@@ -32,10 +33,17 @@ def row_taker(X: Rows, narrow: Callable[[NDArray[Any]], NDArray[Any]]) -> Callab
 
     ``narrow`` is applied to arrays before they become float32.
     """
-    if isinstance(X, np.ndarray) and not isinstance(X, np.memmap) and X.size * 4 <= _IN_MEMORY_BYTES:
+    if isinstance(X, np.ndarray) and X.size * 4 <= _IN_MEMORY_BYTES:
         everything = to_tensor(narrow(X))
         return lambda rows: everything.index_select(0, rows)
     return lambda rows: to_tensor(narrow(np.asarray(X[rows.numpy()])))
+
+
+def directions(x: Tensor) -> Tensor:
+    """Return rows of length 1 and the shape of ``x``, however short or long they were; zeros stay zeros."""
+    rows = x.flatten(1)
+    largest = rows.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
+    return normalize(rows / largest, dim=1).view_as(x)
 
 
 @contextmanager

@@ -20,13 +20,18 @@ from dross.tensors import row_taker
 if TYPE_CHECKING:
     from dross.deep import DeepDetector
 
-__all__ = ["Training"]
+__all__ = ["Training", "default_epochs"]
 
 _LIGHT_STEP = 50_000_000  # weights times rows
 _CHECKPOINT_SECONDS = 30.0
 _PROGRESS_SECONDS = 0.2
 _DEFAULT_STEPS = 8_000
 _MAX_DEFAULT_EPOCHS = 200
+
+
+def default_epochs(n_steps: int) -> int:
+    """Return how many epochs of so many steps are trained where nobody says."""
+    return min(_MAX_DEFAULT_EPOCHS, math.ceil(_DEFAULT_STEPS / n_steps))
 
 
 class Training:
@@ -48,8 +53,7 @@ class Training:
         # A light step is too little work to share: threads would mostly wait for each other.
         n_weights = sum(parameter.numel() for parameter in self.module.parameters())
         self.is_light = len(detector.input_shape_) == 1 and n_weights * self.batch_size < _LIGHT_STEP
-        default = min(_MAX_DEFAULT_EPOCHS, math.ceil(_DEFAULT_STEPS / self.n_steps))
-        self.n_epochs = detector.max_epochs or default
+        self.n_epochs = detector.max_epochs or default_epochs(self.n_steps)
         self.optimizers = detector._configure_optimizers()
         self.epoch, self.step = 0, 0
         self.is_over = False
@@ -68,6 +72,15 @@ class Training:
             if not self.is_over:
                 self._train_epoch()
 
+    def end(self) -> str:
+        """Say in words when training ended, and why."""
+        after = f"Training ended after {self.epoch} of {self.n_epochs} epochs"
+        if self.has_failed:
+            return f"{after}: it went wrong."
+        if not self.is_over:
+            return f"{after}."
+        return f"{after}: {'the same rows were selected twice' if self.selection else 'enough was learnt'}."
+
     def _select_rows(self) -> None:
         self.module.eval()
         rows = self.detector._select_rows(self.X, self.epoch)
@@ -77,6 +90,8 @@ class Training:
         changed = len(np.setxor1d(rows, before, assume_unique=True))
         self.selection = {"selected": len(rows), "changed": changed}
         self.is_over = self.epoch > 0 and changed == 0
+        if self.is_over:
+            self.history[-1] |= self.selection
         self._learn_from(rows)
 
     def _learn_from(self, rows: NDArray[np.int64] | None) -> None:

@@ -71,6 +71,15 @@ def test_split_anew_of_what_was_seen_since() -> None:
     assert module.split_anew() == 1.0
 
 
+def test_large_batches_are_seen_from_end_to_end() -> None:
+    """Of a batch in rising order, the last rows alone would be another sort."""
+    module = DRAEModule(nn.Identity(), nn.Linear(1, 1), 0.1)
+    nn.init.zeros_(module.decoder.weight)  # type: ignore[arg-type]
+    nn.init.zeros_(module.decoder.bias)  # type: ignore[arg-type]
+    module.loss(torch.cat([torch.ones(9000, 1), torch.full((1000, 1), 5.0)]))
+    assert module.split_anew() == pytest.approx(0.9, abs=1e-3)
+
+
 def test_history_tells_the_inliers() -> None:
     rows = np.random.default_rng(0).normal(size=(40, 3))
     history = DRAE(max_epochs=3, batch_size=16, random_state=0).fit(rows).history_

@@ -45,8 +45,14 @@ class TestAngle:
     def test_zero_rows(self) -> None:
         zero, one = torch.zeros(1, 3), torch.ones(1, 3)
         assert angle(zero, zero).item() == 0
-        assert angle(zero, one).item() == pytest.approx(math.pi / 2)
+        assert angle(zero, one).item() == pytest.approx(math.atan(math.sqrt(3)))
         assert angle(one, zero).item() == pytest.approx(math.pi / 2)
+
+    def test_length_plays_no_part(self) -> None:
+        x, rebuilt = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[1.0, 2.5, 3.0]])
+        for factor in (1e-30, 1e30):
+            torch.testing.assert_close(angle(factor * x, rebuilt), angle(x, rebuilt))
+            torch.testing.assert_close(angle(x, factor * rebuilt), angle(x, rebuilt))
 
 
 class TestModule:
@@ -73,6 +79,22 @@ class TestSelection:
         assert (detector.training_rows_ < 270).mean() > 0.98
         assert detector.anomaly_scores_[270:].mean() > 3 * detector.anomaly_scores_[:270].mean()
 
+    def test_rows_of_zeros_are_learnt_like_others(self) -> None:
+        """They are 40 % of the rows, more than are left out."""
+        rng = np.random.default_rng(0)
+        X = np.zeros((500, 4), np.float32)
+        X[200:450] = rng.uniform(1, 2, (250, 1)) * [1, 2, 3, 4]
+        X[450:] = rng.uniform(0, 8, (50, 4))
+        detector = DUAD(random_state=0, contamination=0.1).fit(X)
+        assert auroc(np.arange(500) >= 450, detector.anomaly_scores_) > 0.98
+        assert detector.history_[-1].get("selected", 0) < 500
+
+    def test_mixtures_of_an_unchanged_net_select_the_same(self) -> None:
+        for selection in ("clusters", "rows"):
+            detector = fitted(init="gmm", selection=selection, n_clusters=5, r=2, lr=1e-12)
+            assert detector.converged_
+            assert detector.history_[-1]["changed"] == 0
+
     def test_it_is_made_every_r_epochs(self) -> None:
         epochs = [entry["epoch"] for entry in fitted(r=4).history_ if "selected" in entry]
         assert epochs == [5, 9]
@@ -90,8 +112,10 @@ class TestSelection:
     def test_an_equal_selection_ends_the_training(self) -> None:
         detector = fitted(p=0.0)  # all rows, as before
         assert detector.converged_
-        assert len(detector.history_) == 3
+        assert [entry.get("changed") for entry in detector.history_] == [None, None, 0]
+        assert detector.training_end_.endswith("3 of 12 epochs: the same rows were selected twice.")
         assert not fitted().converged_
+        assert fitted().training_end_.endswith("12 of 12 epochs.")
 
     def test_distribution_clustering_is_judged_by_directions(self) -> None:
         """Long rows of one direction are kept, short rows of all directions are not."""
@@ -136,8 +160,10 @@ class TestSelection:
         rng = np.random.default_rng(0)
         X = rng.uniform(0.5, 1, (60, 1, 1, 1)) * np.linspace(0, 1, 16)[:, None] * np.ones((60, 1, 16, 16))
         X[:5] = rng.uniform(0, 1, (5, 1, 16, 16))
-        for init in ("all", "kmeans"):
-            detector = fitted(X.astype(np.float32), init=init, precision="32", max_epochs=9)
+        for init, architecture in (("all", "dense"), ("kmeans", "dense"), ("all", "conv")):
+            detector = fitted(
+                X.astype(np.float32), init=init, architecture=architecture, precision="32", max_epochs=9
+            )
             assert np.argsort(-detector.anomaly_scores_)[:5].max() < 5
             assert (detector.training_rows_ >= 5).all()
 

@@ -21,6 +21,7 @@ from dross.monitor import Monitor
 from dross.nets.resnet import ResNet18
 from dross.nets.sub_clusters import SubClusterModule, classifier_net
 from dross.nets.wide_resnet import WideResNet
+from dross.pretext.random_views import RandomViews
 from dross.scoring import energy, max_softmax, odin
 
 
@@ -84,7 +85,13 @@ def test_images_are_clustered_in_an_embedding() -> None:
 
 @pytest.mark.parametrize(
     ("y", "words"),
-    [([0, 1], r"each of the 120 rows; got shape \(2,\)"), (np.zeros(120), "at least two of them")],
+    [
+        ([0, 1], r"each of the 120 rows; got shape \(2,\)"),
+        (np.zeros(120), "at least two of them"),
+        (np.where(np.arange(120) % 9, 1.0, np.nan), "some names are missing"),
+        (["a", None] * 60, "some names are missing"),
+        (np.arange(120), "a name of its own"),
+    ],
 )
 def test_bad_sub_clusters_are_refused(y: object, words: str) -> None:
     with pytest.raises(ParameterError, match=words):
@@ -123,9 +130,21 @@ def test_loss_is_the_mean_over_the_heads() -> None:
 
 def test_rate_falls_as_a_cosine() -> None:
     detector = SubClusterClassifier()
+    detector.module_ = SubClusterModule(nn.Identity(), (2,))
     assert [detector._lr_factor(epoch, 4) for epoch in range(4)] == pytest.approx(
         [1.0, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]
     )
+
+
+def test_resnet_learns_parts_of_images_at_a_rate_that_falls_by_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Size] = []
+    part = RandomViews.part
+    monkeypatch.setattr(RandomViews, "part", lambda views, x: seen.append(x.shape) or part(views, x))
+    X = np.random.default_rng(0).random((4, 3, 16, 16)).astype(np.float32)
+    detector = SubClusterClassifier(net="resnet18", max_epochs=2, random_state=0, contamination=0.25)
+    detector.fit(X, [0, 0, 1, 1])
+    assert seen == [(4, 3, 16, 16)] * 2
+    assert [detector._lr_factor(epoch, 200) for epoch in (0, 9, 10, 25)] == pytest.approx([1, 1, 0.8, 0.64])
 
 
 @pytest.mark.parametrize(
@@ -208,6 +227,30 @@ def test_rows_beyond_those_clustered_take_the_nearests_cluster(monkeypatch: pyte
     monkeypatch.setattr("dross.detectors.sub_clusters._CLUSTERED_ROWS", 60)
     detector = SubClusterClassifier(n_sub_clusters=3, max_epochs=1, random_state=0).fit(X)
     assert len(set(zip(y.tolist(), detector.labels_[:, 0].tolist(), strict=True))) == 3
+
+
+def test_names_of_several_types() -> None:
+    X, _ = kinds()
+    names = np.array([1, "a", 2.5] * 40, dtype=object)
+    detector = SubClusterClassifier(max_epochs=1, random_state=0).fit(X, names)
+    assert detector.labels_[:6, 0].tolist() == [0, 2, 1, 0, 2, 1]
+
+
+def test_isif_embeds_images_alone() -> None:
+    with pytest.raises(ParameterError, match="takes images only"):
+        SubClusterClassifier(embedding="isif").fit(np.random.default_rng(0).normal(size=(60, 3)))
+
+
+def test_the_embedding_takes_no_more_epochs_than_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int | None] = []
+    fit = ISIF._fit
+    monkeypatch.setattr(ISIF, "_fit", lambda isif, X: asked.append(isif.max_epochs) or fit(isif, X))
+    X = np.random.default_rng(0).random((60, 1, 8, 8))
+    for embedding_epochs, expected in ((None, 2), (3, 3)):
+        SubClusterClassifier(
+            n_sub_clusters=2, max_epochs=2, embedding_epochs=embedding_epochs, random_state=0
+        ).fit(X)
+        assert asked.pop() == expected
 
 
 @pytest.mark.parametrize(("name", "value"), [("depth", 12), ("n_sub_clusters", (1,)), ("n_sub_clusters", 1)])

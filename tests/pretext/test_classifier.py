@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dross import registry
 from dross.detectors.e3outlier import E3Outlier
 from dross.detectors.geom import GEOM
 from dross.detectors.gt_lfr import GTLFR, GTLFRModule
@@ -24,6 +25,7 @@ from dross.nets.wide_resnet import WideResNet
 from dross.pretext import classifier
 from dross.pretext.classifier import TransformationClassifier
 from dross.pretext.transformations import Geometric, Rotations, RotationsAndTranslations
+from quick import VIEW_NAMES, quick
 
 
 @pytest.fixture
@@ -62,6 +64,21 @@ def test_views_in_parts(
     x = images(5)
     expected = torch.stack([module.net(x.rot90(turns, (2, 3))) for turns in range(4)], dim=1)
     torch.testing.assert_close(module.logits(x), expected)
+
+
+@pytest.mark.parametrize("name", VIEW_NAMES)
+def test_the_views_of_all_images_are_never_there_at_once(name: str) -> None:
+    """Neither in training nor in scoring: those of a batch at most, or of the pixels taken at once."""
+    X = np.random.default_rng(0).random((40, 1, 16, 16))
+    sizes: list[int] = []
+    detector = registry.get(name)(**quick(name) | {"batch_size": 16, "random_state": 0, "contamination": 0.1})
+    with pytest.MonkeyPatch.context() as patch:
+        forward = nn.Conv2d.forward
+        patch.setattr(classifier, "_PIXELS_AT_ONCE", 20 * 16**2)
+        patch.setattr(nn.Conv2d, "forward", lambda layer, x: sizes.append(len(x)) or forward(layer, x))
+        detector.fit(X)
+    n_views = len(detector.module_.transformations)
+    assert max(sizes) <= max(20, n_views)
 
 
 def test_cross_entropy_as_a_share_of_guessing(
@@ -138,6 +155,7 @@ def test_training_ends_once_transformations_are_recognised(monkeypatch: pytest.M
     assert not whole.converged_
     shares = [entry["share_of_guessing"] for entry in half.history_]
     assert half.converged_
+    assert half.training_end_.endswith(f"{len(half.history_)} of 30 epochs: enough was learnt.")
     assert shares[-1] < 0.5 <= min(shares[:-1])
     assert shares == [entry["share_of_guessing"] for entry in whole.history_[: len(shares)]]
 

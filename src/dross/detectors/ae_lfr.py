@@ -52,7 +52,11 @@ class AELFRModule(nn.Module):
 
         Their sum is the score of equation 5 or 7.
         """
-        return (x - self._decoded(self.encoder(x), variant)).square()
+        return (x - self.reconstruct(x, variant)).square()
+
+    def reconstruct(self, x: Tensor, variant: Variant = "B") -> Tensor:
+        """Return rows rebuilt from the code ("A") or ``A^T A`` of it ("B"), same shape as ``x``."""
+        return self._decoded(self.encoder(x), variant)
 
     def _decoded(self, z: Tensor, variant: Variant) -> Tensor:
         rebuilt: Tensor = self.decoder(z if variant == "A" else self.layer.reconstruct(z))
@@ -159,6 +163,11 @@ class AELFR(ReconstructionDetector):
     @property
     def _way(self) -> str:
         return self.scoring
+
+    def _rebuilt(self, x: Tensor) -> Tensor:
+        module: Any = self.module_
+        rebuilt: Tensor = module.reconstruct(x, self.scoring)
+        return rebuilt
 
     def _squared_error(self, x: Tensor, way: str) -> Tensor:
         module: Any = self.module_

@@ -35,8 +35,10 @@ class DistributionClusteringDetector(BaseDetector):
     not know how many clusters there are. Each cluster has a distance, twice its variance, and each row misses
     each cluster by some amount, below 0 if it fits. The score is the smallest sum of the two. It stands
     contamination where anomalies are of many kinds or vary more than normal rows; anomalies that are all
-    alike form a tight cluster, which looks as normal as any. Only directions count: a row and its double have
-    one score. A row that fits no cluster may be normal too, where ``threshold`` is too strict for the data.
+    alike form a tight cluster, which looks as normal as any. But exactly equal rows begin no cluster, by the
+    algorithm's rule: many copies of a row that fits none score highest. Only directions count: a row and its
+    double have one score, and all rows of a single column two. A row that fits no cluster may be normal too,
+    where ``threshold`` is too strict for the data.
 
     Deviations: DUAD scores a row by its cluster's distance, and does not say how one without a cluster
     scores. That is ``scoring="published"``, with one highest score for all such rows: with MNIST's fours that

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +89,7 @@ class DRAEModule(AutoEncoderModule):
         return float((errors <= self.cut).float().mean())
 
     def _keep(self, errors: Tensor) -> None:
-        errors = errors[-_N_RECENT:]
+        errors = errors[:: math.ceil(len(errors) / _N_RECENT)]  # of a large batch, which is in rising order
         places = (self.n_seen + torch.arange(len(errors), device=errors.device)) % _N_RECENT
         self.recent[places] = errors
         self.n_seen += len(errors)
@@ -114,8 +115,8 @@ class DRAE(ReconstructionDetector):
 
     The net is that of the LFR paper, which compares with this method: see `AELFR`.
 
-    Deviations: errors are taken as the epoch's batches are learnt from, not in a pass of their own, the last
-    4 096 of them; the first epoch has no split yet. Errors are means over the values of a standardised row,
+    Deviations: errors are taken as the epoch's batches are learnt from, not in a pass of their own, 4 096
+    of the last; the first epoch has no split yet. Errors are means over the values of a standardised row,
     which for images is as sums are for images of norm 1, so that ``scatter_weight`` weighs as much.
 
     Parameters

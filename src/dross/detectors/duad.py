@@ -43,7 +43,8 @@ class DUAD(DeepDetector):
     ``r`` epochs see all rows, and then the share ``p`` of rows at the largest angles is left out. The nets
     are in a supplement that is not at hand: tables get DAGMM's, and images, as vectors, a wider one. A
     mixture over more than 32 columns has diagonal covariances. A selection of less than two rows leaves the
-    one at hand.
+    one at hand. A row of zeros has no direction: see `dross.nets.duad.angle`. In a table of one column all
+    other rows have one of two: it gives no scores worth the name.
 
     Parameters
     ----------
@@ -62,8 +63,11 @@ class DUAD(DeepDetector):
         Of mixtures and k-means, the paper's.
     loss : "squared" or "angle", default "squared"
         What training lessens; the paper does not say.
+    architecture : "dense" or "conv", default "dense"
+        Nets for images: dense, of their pixels side by side, or `AutoEncoder`'s convolutions.
     hidden_sizes : tuple of int or None, default None
-        Dense layers; None takes (60, 30, 10) for tables and (128, 64) for images.
+        Dense layers; None takes (60, 30, 10) for tables and (128, 64) for images. Or channels of the
+        convolutions; None takes (32, 64, 128).
     latent_dim : int or None, default None
         Width of the code; None takes 4 for tables, of the order of DAGMM's 1, and 10 for images.
     batch_size : int, default 1024
@@ -99,6 +103,7 @@ class DUAD(DeepDetector):
     selection: Literal["angle", "clusters", "rows"] = "angle"
     n_clusters: int = 20
     loss: Literal["squared", "angle"] = "squared"
+    architecture: Literal["dense", "conv"] = "dense"
     hidden_sizes: tuple[int, ...] | None = None
     latent_dim: int | None = None
     batch_size: int = 1024
@@ -112,13 +117,17 @@ class DUAD(DeepDetector):
         check_choice(self, "selection", "angle", "clusters", "rows")
         check_number(self, "n_clusters", int, 1)
         check_choice(self, "loss", "squared", "angle")
+        check_choice(self, "architecture", "dense", "conv")
         check_number(self, "latent_dim", int, 1, optional=True)
         check_sizes(self, "hidden_sizes")
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         is_image = len(input_shape) == 3
-        hidden_sizes = self.hidden_sizes or ((128, 64) if is_image else (60, 30, 10))
         latent_dim = self.latent_dim or (10 if is_image else 4)
+        if is_image and self.architecture == "conv":
+            sizes = self.hidden_sizes or (32, 64, 128)
+            return DUADModule(*encoder_and_decoder(input_shape, sizes, latent_dim), self.loss)
+        hidden_sizes = self.hidden_sizes or ((128, 64) if is_image else (60, 30, 10))
         width = math.prod(input_shape)
         encoder, decoder = encoder_and_decoder((width,), hidden_sizes, latent_dim, activation=nn.Tanh)
         if is_image:
@@ -135,27 +144,29 @@ class DUAD(DeepDetector):
         if epoch % self.r or (epoch == 0 and self.init == "all") or len(X) < 2:
             return None
         if epoch == 0:
-            is_selected = self._low_variance(X, self.init, self.p0, epoch)
+            is_selected = self._low_variance(X, self.init, self.p0, lambda x: x.flatten(1))
         elif self.selection == "angle":
             angles = self._map_batches(X, self._module_score)
             is_selected = angles <= np.quantile(angles, 1 - self.p)
         else:
-            is_selected = self._low_variance(X, "gmm", self.p, epoch)
+            module: Any = self.module_
+            is_selected = self._low_variance(X, "gmm", self.p, module.embed)
         rows = np.flatnonzero(is_selected)
         return rows if len(rows) > 1 else None  # nothing to learn from: go on with the rows at hand
 
-    def _low_variance(self, X: Rows, name: str, p: float, epoch: int) -> NDArray[np.bool_]:
-        """Mark the rows of low-variance clusters, of the input before the first epoch, then of the codes."""
-        module: Any = self.module_
-        inside = self._map_batches(X, module.embed if epoch else lambda x: x.flatten(1))
+    def _low_variance(self, X: Rows, name: str, p: float, function: Any) -> NDArray[np.bool_]:
+        """Mark the rows of low-variance clusters of a function of the rows.
+
+        Clusterings begin from the same numbers each time: only what the net has learnt changes them.
+        """
+        inside = self._map_batches(X, function)
         if name == "distribution_clustering":  # its variances are those of directions
             inside = unit_rows(inside)
-        seed = (self.seed_ + epoch) % 2**31
         selection = VarianceSelection(
-            clusterer=clustering(name, inside, self.n_clusters, seed),
+            clusterer=clustering(name, inside, self.n_clusters, self.seed_),
             p=p,
             count="rows" if self.selection == "rows" else "clusters",
-            random_state=seed,
+            random_state=self.seed_,
         )
         with warnings.catch_warnings():  # a clustering that has not settled is good enough to go on with
             warnings.simplefilter("ignore", ConvergenceWarning)

@@ -88,7 +88,9 @@ class GEOM(TransformationDetector):
         See `TransformationDetector`.
     batch_size : int, default 128
         Views, as published.
-    lr, weight_decay, standardize, device, precision, verbose
+    weight_decay : float, default 0
+        The published code's is 5e-4 (docs/choices.md compares).
+    lr, standardize, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state
         See `BaseDetector`.

@@ -96,7 +96,9 @@ class GTLFR(TransformationDetector):
         See `TransformationDetector`.
     batch_size : int, default 128
         Views, GEOM's.
-    lr, weight_decay, standardize, device, precision, verbose
+    weight_decay : float, default 0
+        GEOM's code has 5e-4 (docs/choices.md compares).
+    lr, standardize, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state
         See `BaseDetector`.

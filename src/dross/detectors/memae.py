@@ -80,7 +80,11 @@ class MemAEModule(nn.Module):
 
     def squared_error(self, x: Tensor) -> Tensor:
         """Return the squared error of each value, same shape as ``x``."""
-        return (x - self._rebuilt(x)[0]).square()
+        return (x - self.reconstruct(x)).square()
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return rows rebuilt from what is remembered, same shape as ``x``."""
+        return self._rebuilt(x)[0]
 
     def _rebuilt(self, x: Tensor) -> tuple[Tensor, Tensor]:
         code = self.encoder(x).float()

@@ -20,6 +20,7 @@ from dross.features.base import State
 from dross.nets.lfr import LFRLayer
 from dross.nets.rsrae import Activation, rsrae_nets
 from dross.parameters import check_choice, check_number
+from dross.tensors import directions
 
 __all__ = ["RSRAE", "RSRAEModule"]
 
@@ -48,14 +49,14 @@ class RSRAEModule(nn.Module):
         self.decoder = decoder
         self.layer = layer
 
-    def rebuild(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Tensor) -> Tensor:
         """Return rows rebuilt from unit vectors, same shape as ``x``."""
         rebuilt: Tensor = self.decoder(functional.normalize(self.layer.project(self.encoder(x)), dim=1))
         return rebuilt.float()
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the mean unsquared error of a batch."""
-        errors: Tensor = torch.linalg.vector_norm((x - self.rebuild(x)).flatten(1), dim=1)
+        errors: Tensor = torch.linalg.vector_norm((x - self.reconstruct(x)).flatten(1), dim=1)
         return errors.mean()
 
     def orthogonality_loss(self) -> Tensor:
@@ -68,7 +69,7 @@ class RSRAEModule(nn.Module):
 
     def score(self, x: Tensor) -> Tensor:
         """Return minus the cosine between each row and itself rebuilt; 0 for a row of zeros."""
-        return -functional.cosine_similarity(x.flatten(1), self.rebuild(x).flatten(1), dim=1)
+        return -(directions(x) * directions(self.reconstruct(x))).flatten(1).sum(dim=1)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -82,13 +83,17 @@ class RSRAE(DeepDetector):
     alone gives no scores worth the name. Contamination: stands much of it if anomalies point in various
     directions.
 
+    The net sees images, and rows that are not standardised, at length 1, as in its authors' code; it ranks
+    images far lower at any other (docs/choices.md).
+
     The net is its authors': convolutions 5×5, 5×5, 3×3 of stride 2 to 32, 64, 128 channels, for tables dense
     layers of 32, 64, 128; the output is activated too.
 
     Deviations: the axes are begun orthonormal, theirs with standard normal numbers, which take hundreds of
     steps to shrink. Their code shuffles the rows once, here every epoch has its own order. Images whose sides
-    8 does not divide are padded in the third layer as in the others. Rows are standardised, so that the
-    cosine is taken about the mean and any unit will do; theirs are of norm 1 and not centred.
+    8 does not divide are padded in the third layer as in the others. Rows are standardised first, so that the
+    cosine is taken about the mean and any unit will do; theirs are not, with pixels between -1 and 1 (give
+    them so with ``standardize=False``).
 
     Parameters
     ----------
@@ -97,7 +102,7 @@ class RSRAE(DeepDetector):
         rounded up as a direction has one freedom less.
     activation : "auto", "tanh", "relu" or "leaky_relu", default "auto"
         "auto" is its authors' rule, on the rows as the net sees them: "relu" if none is below 0, else "tanh"
-        if none is outside -1 and 1, else "leaky_relu" (so always if rows are standardised).
+        if none is outside -1 and 1 (so always if their length is 1), else "leaky_relu".
     norm : "affine", "batch" or "none", default "affine"
         What follows an activation. Their batch norm never learns statistics: "affine", a factor and an offset
         per channel, is what it comes to; "batch" is one that does.
@@ -147,20 +152,33 @@ class RSRAE(DeepDetector):
         check_choice(self, "activation", "auto", "tanh", "relu", "leaky_relu")
         check_choice(self, "norm", "affine", "batch", "none")
 
+    @property
+    def _has_unit_length(self) -> bool:
+        """Whether the net sees rows of length 1."""
+        return not self.standardizes_ or len(self.input_shape_) == 3
+
     def _standardizes(self, X: Rows) -> bool:
         return len(X.shape) == 4 or not _are_directions(X)
+
+    def _standardised(self, x: Tensor) -> Tensor:
+        x = super()._standardised(x)
+        return directions(x) if self._has_unit_length else x
+
+    def _in_their_unit(self, seen: NDArray[np.float64], X: Rows) -> NDArray[np.float64]:
+        if self._has_unit_length:  # each row gets back its own length
+            center, scale = self.center_[:, None], self.scale_[:, None]
+            lengths = [np.linalg.norm((x - center) * scale, axis=(1, 2)) for x in self._by_unit(X)]
+            seen = seen * np.concatenate(lengths).reshape(-1, *(1,) * (seen.ndim - 1))
+        return super()._in_their_unit(seen, X)
 
     def _learn_standardisation(self, X: Rows) -> None:
         super()._learn_standardisation(X)
         self.activation_ = self._activation_for(X) if self.activation == "auto" else self.activation
 
     def _activation_for(self, X: Rows) -> Activation:
-        if self.standardizes_:
+        if not self._has_unit_length:
             return "leaky_relu"
-        lows, highs = self._ranges(X)
-        if lows.min() >= 0:
-            return "relu"
-        return "tanh" if lows.min() >= -1 and highs.max() <= 1 else "leaky_relu"
+        return "tanh" if self.standardizes_ or self._ranges(X)[0].min() < 0 else "relu"
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         at_most = 10 if len(input_shape) == 3 else (input_shape[0] + 1) // 2

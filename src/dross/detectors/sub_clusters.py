@@ -20,16 +20,21 @@ from dross.deep import DeepDetector
 from dross.detectors.isif import ISIF
 from dross.errors import ParameterError
 from dross.features.base import State
+from dross.nets.resnet import ResNet18
 from dross.nets.sub_clusters import NetName, SubClusterModule, classifier_net
 from dross.nets.wide_resnet import check_depth
 from dross.parameters import check_choice, check_number, check_sizes
+from dross.pretext.random_views import RandomViews
 from dross.scoring import ODIN_EPS, ODIN_TEMPERATURE
 from dross.tensors import resolve_device
+from dross.training import default_epochs
 
 __all__ = ["SubClusterClassifier"]
 
 _MOMENTUM = 0.9
 _CLUSTERED_ROWS = 20_000
+_RESNET_DECAY, _RESNET_DECAY_EPOCHS = 0.8, 10
+_PARTS = RandomViews(smallest=0.08)  # the field's crops of ImageNet
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -37,18 +42,16 @@ class SubClusterClassifier(DeepDetector):
     """A row of which a classifier cannot say to which kind of rows it belongs is unusual.
 
     Rows fall into sub-clusters, given by the caller or found here, and a classifier learns to tell these
-    apart; what separates them also separates what belongs to none. The score is how unsure it is; rows that
-    are all equal make one sub-cluster, and all have the same score. Contamination: anomalies among the
-    training rows are learnt as members of a sub-cluster; a classifier that cannot fit them all stays unsure
-    of the few.
+    apart; what separates them also separates what belongs to none. The score is how unsure it is; rows
+    that are all equal have the same score. Contamination: anomalies among the training rows are learnt as
+    members of a sub-cluster; a classifier that cannot fit them all stays unsure of the few.
 
     The paper takes its sub-clusters from class labels, and scores unlabelled images by their neighbours
     alone. Here images without labels are embedded by `ISIF`, and `SubClusters` finds the parts of the
     embedding's neighbour graph, and how many there are. A number so found is a guess: the classifier has a
     head for k sub-clusters, and further ones for 2 k, 4 k and 8 k. Tables are clustered standardised, as they
-    are trained on. The paper's random crops and flips of ImageNet are left out. Its net of two convolutions
-    is not described; dropout (a quarter of the maps, half of the hidden layer) keeps the one here from being
-    sure of what it has not seen.
+    are trained on. The paper's net of two convolutions is not described; dropout (a quarter of the maps, half
+    of the hidden layer) keeps the one here from being sure of what it has not seen.
 
     Parameters
     ----------
@@ -59,7 +62,8 @@ class SubClusterClassifier(DeepDetector):
         Where they are sought: in an embedding of `ISIF`, or in the standardised values; "auto" takes "isif"
         for images. With another embedding at hand, cluster that and hand its clusters to `fit`.
     embedding_epochs : int or None, default None
-        Of ISIF, which has its own defaults but for "small" nets; None takes as many as it does.
+        Of ISIF, which has its own defaults but for "small" nets; None takes as many as it does, at most
+        ``max_epochs``.
     scoring : "energy", "max" or "odin", default "energy"
         Minus the log-sum-exp of the logits; or the paper's: 1 - the largest softmax, or that at a temperature
         after a small step of the values towards the classifier's answer. The mean over the heads. Scores
@@ -72,8 +76,9 @@ class SubClusterClassifier(DeepDetector):
         bytes. It cannot be tuned without labels.
     net : "auto", "small", "wide" or "resnet18", default "auto"
         The paper's nets for images: two convolutions and two dense layers, a wide residual net, and ResNet-18
-        with attention. "auto" takes ResNet-18 for images over 64 pixels, else "wide" for coloured ones and
-        "small" for grey ones. Tables get two hidden layers of 64 units.
+        with attention, which learns from random parts of images, mirrored or not. "auto" takes ResNet-18 for
+        images over 64 pixels, else "wide" for coloured ones and "small" for grey ones. Tables get two hidden
+        layers of 64 units.
     depth, width : int, default 28 and 10
         Of the wide net. The paper's "depth and width 28" would have 287 million weights.
     max_epochs : int or None, default 200
@@ -81,8 +86,8 @@ class SubClusterClassifier(DeepDetector):
     batch_size : int, default 250
         As published.
     lr : float, default 0.1
-        Of stochastic gradient descent with momentum 0.9, as published; it falls to 0 as a cosine does. (The
-        paper lets ResNet-18's fall by a fifth every 10th epoch instead.)
+        Of stochastic gradient descent with momentum 0.9, as published; it falls to 0 as a cosine does, for
+        ResNet-18 by a fifth every 10th epoch.
     weight_decay, standardize, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state
@@ -139,7 +144,7 @@ class SubClusterClassifier(DeepDetector):
         Raises
         ------
         ParameterError
-            If ``y`` has another length, or names a single sub-cluster.
+            If ``y`` has another length, lacks a name, or names a single sub-cluster or each row's own.
         """
         self._given = None if y is None else np.asarray(y)
         try:
@@ -182,7 +187,9 @@ class SubClusterClassifier(DeepDetector):
 
     def _find_sub_clusters(self, X: Rows) -> NDArray[np.int64]:
         is_image = len(self.input_shape_) == 3
-        in_embedding = self.embedding == "isif" or (self.embedding == "auto" and is_image)
+        if self.embedding == "isif" and not is_image:
+            raise ParameterError("embedding of SubClusterClassifier is 'isif', which takes images only.")
+        in_embedding = is_image and self.embedding != "raw"
         embedder = self._embedding(X) if in_embedding else self
         encode = embedder.module_.encode if in_embedding else self._flat_values(X)
         kept = sample_rows(len(X), _CLUSTERED_ROWS, self.seed_)
@@ -208,7 +215,6 @@ class SubClusterClassifier(DeepDetector):
         """Train ISIF, whose checkpoint lies beside this detector's."""
         isif = ISIF(
             net="small" if self.net == "small" else "auto",
-            max_epochs=self.embedding_epochs,
             device=self.device,
             precision=self.precision,
             verbose=self.verbose,
@@ -216,6 +222,8 @@ class SubClusterClassifier(DeepDetector):
             contamination=0.1,
             random_state=self.seed_,
         )
+        usual = default_epochs(math.ceil(len(X) / isif.batch_size))
+        isif.max_epochs = self.embedding_epochs or min(usual, self.max_epochs or usual)
         monitor, checkpoint = self._monitor, self._monitor.checkpoint
         monitor.checkpoint = None if checkpoint is None else checkpoint.part("embedding")
         monitor.stage("embedding")
@@ -234,7 +242,13 @@ class SubClusterClassifier(DeepDetector):
         return [SGD([weights], lr=self.lr, momentum=_MOMENTUM, weight_decay=self.weight_decay, fused=True)]
 
     def _lr_factor(self, epoch: int, n_epochs: int) -> float:
+        if self._is_resnet:
+            return float(_RESNET_DECAY ** (epoch // _RESNET_DECAY_EPOCHS))
         return (1 + math.cos(math.pi * epoch / n_epochs)) / 2
+
+    @property
+    def _is_resnet(self) -> bool:
+        return isinstance(self.module_.net, ResNet18)
 
     def _train(self, X: Rows) -> None:
         self._labels = torch.from_numpy(self.labels_)
@@ -244,6 +258,8 @@ class SubClusterClassifier(DeepDetector):
     def _training_step(self, x: Tensor, rows: Tensor, optimizers: list[Optimizer]) -> Tensor:
         module: Any = self.module_
         labels = self._labels[rows].to(self.device_)
+        if self._is_resnet:
+            x = _PARTS.part(x)
         return self._descend(optimizers[0], lambda: module.loss(x, labels))
 
     def _module_score(self, x: Tensor) -> Tensor:
@@ -267,7 +283,16 @@ def _as_numbers(names: NDArray[Any], n_rows: int) -> NDArray[np.int64]:
         raise ParameterError(
             f"y must name the sub-cluster of each of the {n_rows} rows; got shape {names.shape}."
         )
+    is_missing = names != names  # as NaN is
+    if names.dtype == object:
+        is_missing |= np.equal(names, np.array(None))
+    if is_missing.any():
+        raise ParameterError("y must name the sub-cluster of every row; some names are missing.")
+    if names.dtype == object:  # names of several types have no order but as words
+        names = names.astype(str)
     different, labels = np.unique(names, return_inverse=True)
     if len(different) < 2:
         raise ParameterError("A classifier of sub-clusters needs at least two of them, and y names one.")
+    if len(different) == n_rows:
+        raise ParameterError("y must name sub-clusters, and each row has a name of its own.")
     return np.asarray(labels[:, None], np.int64)

@@ -6,25 +6,30 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, normalize
 
+from dross.tensors import directions
+
 __all__ = ["DUADModule", "angle"]
 
 
 def angle(x: Tensor, rebuilt: Tensor) -> Tensor:
     """Return the angle between rows and what became of them, in radians, shape (b,) (equation 6).
 
-    A zero row is at a right angle to all but another zero row.
+    A row of zeros has no direction; its angle is ``atan`` of the length of what became of it: 0 where that is
+    zeros again. Any other row is at a right angle to zeros.
 
     Examples
     --------
     >>> x = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
     >>> rebuilt = torch.tensor([[5.0, 5.0], [2.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
     >>> angle(x, rebuilt).rad2deg().round().tolist()
-    [45.0, 0.0, 90.0, 0.0]
+    [45.0, 0.0, 45.0, 0.0]
     """
-    u, v = normalize(x.flatten(1), dim=1), normalize(rebuilt.flatten(1), dim=1)
+    x, rebuilt = x.flatten(1), rebuilt.flatten(1)
+    u, v = directions(x), directions(rebuilt)
     # The arc cosine loses half of the digits of small angles; half-angle differences keep them.
     apart, together = torch.linalg.vector_norm(u - v, dim=1), torch.linalg.vector_norm(u + v, dim=1)
-    return 2 * torch.atan2(apart, together)
+    from_zeros = torch.linalg.vector_norm(rebuilt, dim=1).atan()
+    return torch.where(x.any(dim=1), 2 * torch.atan2(apart, together), from_zeros)
 
 
 class DUADModule(nn.Module):

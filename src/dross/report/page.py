@@ -132,6 +132,7 @@ def _scores(findings: Findings) -> dict[str, Any]:
         "curve": training_curve(findings.history),
         "image_curve": training_curve(findings.history, _OF_IMAGES),
         "history": findings.history,
+        "training_end": findings.summary.get("training_end"),
     }
 
 
