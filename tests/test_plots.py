@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from dross.detectors.autoencoder import AutoEncoder
 from dross.detectors.deep_svdd import DeepSVDD
+from dross.detectors.drae import DRAE
 from dross.detectors.vae import VAE
 from dross.errors import ParameterError
 from dross.plots import (
@@ -17,6 +18,7 @@ from dross.plots import (
     draw_codes,
     draw_coefficients,
     draw_distances,
+    draw_history,
     draw_matches,
     draw_norms,
     neighbour_map,
@@ -55,6 +57,15 @@ def test_what_has_no_way_back_says_so() -> None:
     detector = DeepSVDD(max_epochs=1, random_state=0).fit(X)
     with pytest.raises(ParameterError, match=r"DeepSVDD (rebuilds nothing|has no latent space)"):
         detector.reconstruct(X)
+
+
+def test_any_detectors_history() -> None:
+    detector = DRAE(max_epochs=3, random_state=0).fit(X)
+    drawn = axis()
+    draw_history(drawn, detector.history_, ["loss", "inliers", "nothing"])
+    assert [line.get_label() for line in drawn.lines] == ["loss", "inliers"]
+    np.testing.assert_array_equal(drawn.lines[0].get_xdata(), [1, 2, 3])
+    np.testing.assert_array_equal(drawn.lines[0].get_ydata(), [entry["loss"] for entry in detector.history_])
 
 
 def test_groups_must_fit(view: CodeView) -> None:

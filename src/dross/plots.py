@@ -1,4 +1,4 @@
-"""Plots of a fitted detector's latent space; they take matplotlib, from the extra ``bench``.
+"""Plots of a fitted detector's training and latent space; they take matplotlib, from the extra ``bench``.
 
 `CodeView.of` gathers what is drawn from any detector with codes, `draw_codes` and its kin draw it. Groups, as
 known answers, only colour: nothing is fitted to them.
@@ -6,7 +6,7 @@ known answers, only colour: nothing is fitted to them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +23,7 @@ __all__ = [
     "draw_codes",
     "draw_coefficients",
     "draw_distances",
+    "draw_history",
     "draw_map",
     "draw_matches",
     "draw_norms",
@@ -129,6 +130,24 @@ def draw_distances(axis: Any, d_image: NDArray[np.float64], d_code: NDArray[np.f
     """Draw d_I against d_z, as of `GenerativeDetector.cycle_distances`."""
     axis.scatter(d_code, d_image, s=6, alpha=0.6)
     axis.set(xlabel="$d_z$", ylabel="$d_I$", xlim=(0, None), ylim=(0, None))
+
+
+def draw_history(axis: Any, history: Sequence[Mapping[str, float]], names: Sequence[str] = ("loss",)) -> None:
+    """Draw by epoch what a history tells, a line per name.
+
+    Parameters
+    ----------
+    axis
+        Of matplotlib.
+    history : sequence of dict
+        As `DeepDetector.history_`, or one with other numbers by ``epoch``: the mean scores of known kinds of
+        rows, say, whose gap closes as anomalies are learnt. What an entry does not have is passed over.
+    names : sequence of str, default ("loss",)
+    """
+    for index, name in enumerate(names):
+        if seen := [(entry["epoch"], entry[name]) for entry in history if name in entry]:
+            axis.plot(*zip(*seen, strict=True), color=_colour(index), label=name)
+    axis.set(xlabel="epoch")
 
 
 def draw_matches(figure: Any, queries: NDArray[Any], matches: Sequence[tuple[str, NDArray[Any]]]) -> None:

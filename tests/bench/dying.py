@@ -22,8 +22,8 @@ if __name__ == "__main__":
 """
 
 
-def run_unit(cells: list[Cell], device: str) -> list[dict[str, Any]]:
+def run_unit(cells: list[Cell], place: runner.Place) -> list[dict[str, Any]]:
     """Run cells, but die of a method called "deadly", as of lack of memory."""
     if cells[0].method.name == "deadly":
         os.kill(os.getpid(), signal.SIGKILL)
-    return [runner.run_cell(cell, device) for cell in cells]
+    return [runner.run_cell(cell, place) for cell in cells]

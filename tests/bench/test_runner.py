@@ -17,13 +17,16 @@ import mini_data as mini
 import numpy as np
 import pytest
 
+from dross import training
 from dross.bench import experiments, runner
 from dross.bench.datasets import DATASETS
 from dross.bench.judge import judge
 from dross.bench.methods import BASELINES, Method, named
 from dross.bench.results import Results
 from dross.bench.tables import Cell, load_tables
+from dross.detectors.autoencoder import AutoEncoder
 
+CPU = runner.Place("cpu")
 SETTINGS: dict[str, dict[str, Any]] = {
     "arrhythmia": {},
     "counts": {"data": "mnist", "normal": 4, "n_normal": 30, "n_anomalies": 9},
@@ -59,7 +62,7 @@ def test_every_experiment_is_tried_here() -> None:
 @pytest.mark.parametrize("experiment", SETTINGS)
 class TestEveryExperiment:
     def test_a_cell_says_what_it_is_and_what_it_hangs_on(self, experiment: str) -> None:
-        record = runner.run_cell(cell(experiment), "cpu")
+        record = runner.run_cell(cell(experiment), CPU)
         assert 0 <= record["values"]["auroc"] <= 1
         assert record["n_train"] > 5
         assert record["seconds"] >= 0
@@ -83,7 +86,7 @@ class TestEveryExperiment:
         methods = [*BASELINES, *watched, *[chosen, Method("toll", "toll", quick)] * (kind == "table")]
         if experiment != "arrhythmia":
             methods = [method for method in methods if not method.select]
-        true = [runner.run_cell(cell(experiment, method), "cpu") for method in methods]
+        true = [runner.run_cell(cell(experiment, method), CPU) for method in methods]
         carry_out = experiments.Plan.carry_out
 
         def permuted(plan: experiments.Plan, at_most: int | None = None) -> Any:
@@ -101,24 +104,24 @@ class TestEveryExperiment:
 
         monkeypatch.setattr(experiments.Plan, "carry_out", permuted)
         monkeypatch.setattr(runner, "_here", runner._Workplace())
-        false = [runner.run_cell(cell(experiment, method), "cpu") for method in methods]
+        false = [runner.run_cell(cell(experiment, method), CPU) for method in methods]
         for method, one, other in zip(methods, true, false, strict=True):
             if not method.select:
                 assert one["scores_sha256"] == other["scores_sha256"], f"{method.name} saw labels"
         assert [r["values"] for r in true] != [r["values"] for r in false]
 
     def test_equal_seeds_give_equal_scores(self, experiment: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        first = runner.run_cell(cell(experiment, "isolation_forest"), "cpu")
+        first = runner.run_cell(cell(experiment, "isolation_forest"), CPU)
         monkeypatch.setattr(runner, "_here", runner._Workplace())
-        again = runner.run_cell(cell(experiment, "isolation_forest"), "cpu")
-        other = runner.run_cell(cell(experiment, "isolation_forest", seed=1), "cpu")
+        again = runner.run_cell(cell(experiment, "isolation_forest"), CPU)
+        other = runner.run_cell(cell(experiment, "isolation_forest", seed=1), CPU)
         assert first["scores_sha256"] == again["scores_sha256"] != other["scores_sha256"]
 
 
 def test_a_trace_tells_how_clean_the_selected_rows_are() -> None:
     quick = {"max_epochs": 4, "batch_size": 16, "r": 2, "p": 0.25}
     traced = cell("kdd", Method("duad", "duad", quick, trace=True), share=0.2)
-    trace = runner.run_cell(traced, "cpu")["trace"]
+    trace = runner.run_cell(traced, CPU)["trace"]
     assert ["selected" in entry for entry in trace] == [False, False, True, True]  # all rows until the first
     task, answers, *_ = runner._Workplace().drawn(traced)
     rows = traced.method.fit(task, 0, "cpu", answers).detector.training_rows_
@@ -134,7 +137,7 @@ class TestSelectionByLabels:
     def test_the_best_epoch_is_kept_and_the_last_stands_beside(self) -> None:
         chosen = cell("arrhythmia", Method("toll(validation)", "toll", self.parameters, "validation"))
         last = cell("arrhythmia", Method("toll", "toll", self.parameters))
-        by_labels, beside = runner.run_cell(chosen, "cpu"), runner.run_cell(last, "cpu")
+        by_labels, beside = runner.run_cell(chosen, CPU), runner.run_cell(last, CPU)
         trace = [entry["auroc"] for entry in by_labels["trace"]]
         assert len(trace) == 6
         alone = runner._Workplace()
@@ -153,10 +156,56 @@ class TestSelectionByLabels:
         monkeypatch.setattr(Method, "fit", lambda *a, **k: calls.append(1) or fit(*a, **k))
         monkeypatch.setattr(runner, "_here", runner._Workplace())
         for select in ("validation", ""):
-            runner.run_cell(
-                cell("arrhythmia", Method("toll" + select, "toll", self.parameters, select)), "cpu"
-            )
+            runner.run_cell(cell("arrhythmia", Method("toll" + select, "toll", self.parameters, select)), CPU)
         assert len(calls) == 1
+
+
+class TestUnfinished:
+    """A training that is cut short is gone on with."""
+
+    method = Method("autoencoder", "autoencoder", {"max_epochs": 6, "batch_size": 16})
+
+    def interrupted(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def stop(detector: AutoEncoder) -> dict[str, float]:
+            nonlocal n_epochs
+            n_epochs += 1
+            if n_epochs == 4:
+                raise KeyboardInterrupt
+            return {}
+
+        n_epochs = 0
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "_CHECKPOINT_SECONDS", -1)
+            patch.setattr(AutoEncoder, "_on_epoch_end", stop)
+            patch.setattr(runner, "_here", runner._Workplace())
+            with pytest.raises(KeyboardInterrupt):
+                runner.run_cells(
+                    [cell(method=self.method)], Results(folder), jobs=1, device="cpu", done=print
+                )
+
+    def run(self, folder: Path, *, resume: bool) -> dict[str, Any]:
+        told: list[dict[str, Any]] = []
+        runner.run_cells(
+            [cell(method=self.method)],
+            Results(folder),
+            jobs=1,
+            device="cpu",
+            done=told.append,
+            resume=resume,
+        )
+        return told[0]
+
+    def test_it_is_gone_on_with(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(runner, "_here", runner._Workplace())
+        whole = self.run(tmp_path / "whole", resume=False)
+        for resume in (True, False):
+            self.interrupted(tmp_path / "cut", monkeypatch)
+            assert list(tmp_path.glob("cut/.unfinished/*/training.safetensors"))
+            monkeypatch.setattr(runner, "_here", runner._Workplace())
+            record = self.run(tmp_path / "cut", resume=resume)
+            assert record["scores_sha256"] == whole["scores_sha256"]
+            assert record.get("resumed_from_epoch") == (3 if resume else None)
+            assert not list(tmp_path.glob("*/.unfinished/*"))
 
 
 class TestSubClasses:
@@ -190,16 +239,16 @@ class TestWhatCannotRun:
         assert runner.obstacle(cell("kdd")) == "data not present"
 
     def test_an_absent_class_is_no_failure(self) -> None:
-        record = runner.run_cell(cell("one_class", normal=["shark", "yeti"]), "cpu")
+        record = runner.run_cell(cell("one_class", normal=["shark", "yeti"]), CPU)
         assert record["absent"] == "data not present: yeti"
         assert "error" not in record
 
     def test_a_failing_cell_is_written_down_with_its_error(self) -> None:
-        record = runner.run_cell(cell("kdd", Method("pca", "pca", {"n_components": 0})), "cpu")
+        record = runner.run_cell(cell("kdd", Method("pca", "pca", {"n_components": 0})), CPU)
         assert record["error"].startswith("ParameterError: n_components of PCA must be")
 
     def test_too_few_rows_are_an_error_of_one_sentence(self) -> None:
-        record = runner.run_cell(cell("counts", n_normal=10**6), "cpu")
+        record = runner.run_cell(cell("counts", n_normal=10**6), CPU)
         assert "needs 1 000 000 normal rows" in record["error"]
 
 
@@ -208,7 +257,7 @@ class TestProcesses:
         cells = [cell("kdd", method.name) for method in BASELINES[:3]]
         told: list[dict[str, Any]] = []
         runner.run_cells(cells, Results(tmp_path), jobs=2, device="cpu", done=told.append)
-        alone = {c.key: runner.run_cell(c, "cpu")["scores_sha256"] for c in cells}
+        alone = {c.key: runner.run_cell(c, CPU)["scores_sha256"] for c in cells}
         assert {record["key"]: record["scores_sha256"] for record in told} == alone
         assert Results(tmp_path).load().keys() == alone.keys()
 
@@ -332,7 +381,7 @@ def test_smoke_runs_the_tables() -> None:
         for _, one in table.cells("smoke", detectors=("pca",)):
             if not runner.obstacle(one) and one.experiment in ("arrhythmia", "kdd", "one_class", "ucf_crime"):
                 cells[one.key] = one
-    records = [runner.run_cell(one, "cpu") for one in cells.values()]
+    records = [runner.run_cell(one, CPU) for one in cells.values()]
     assert {record["experiment"] for record in records} == {"arrhythmia", "kdd", "one_class", "ucf_crime"}
     assert not [record["error"] for record in records if "error" in record]
     assert max(record.get("n_train", 0) for record in records) == 120

@@ -13,14 +13,13 @@ from dross.bench.codes import from_png
 from dross.bench.runner import FALSE_POSITIVE_RATES
 from dross.bench.summary import Line
 from dross.bench.tables import Table
-from dross.plots import draw_distances, draw_map, draw_matches
+from dross.plots import draw_distances, draw_history, draw_map, draw_matches
 
 __all__ = ["KINDS", "figure"]
 
 Point = tuple[Any, float, float]
 """Position on the x axis, mean, deviation."""
 Panels = dict[str, dict[str, list[Point]]]
-_COLOURS = {"auroc": "tab:blue", "aupr": "tab:orange", "f1": "tab:purple"}
 
 
 def figure(table: Table, lines: Sequence[Line]) -> str:
@@ -135,9 +134,9 @@ def _trace(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
     if not runs:
         return False
     panels = {
-        "mean score": {"normal": "tab:green", "anomalous": "tab:red"},
-        "metric": {name: _COLOURS[name] for name in table.plot.get("metrics", ["auroc"])},
-        "training rows": {"selected": "tab:gray", "contamination": "tab:red"},
+        "mean score": ["normal", "anomalous"],
+        "metric": table.plot.get("metrics", ["auroc"]),
+        "training rows": ["selected", "contamination"],
     }
     if not any("selected" in trace[-1] for _, trace in runs):
         del panels["training rows"]
@@ -145,12 +144,9 @@ def _trace(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
     axes = picture.subplots(len(panels), len(runs), squeeze=False, sharex="col")
     for column, (name, trace) in zip(axes.T, runs, strict=True):
         column[0].set_title(name)
-        column[-1].set_xlabel("epoch")
-        for axis, (label, lines_of) in zip(column, panels.items(), strict=True):
-            axis.set_ylabel(label)
-            for key, colour in lines_of.items():
-                if seen := [(entry["epoch"], entry[key]) for entry in trace if key in entry]:
-                    axis.plot(*zip(*seen, strict=True), color=colour, label=key)
+        for axis, (label, drawn) in zip(column, panels.items(), strict=True):
+            draw_history(axis, trace, drawn)
+            axis.set(ylabel=label, xlabel="epoch" if axis is column[-1] else "")
             if not axis.lines:  # it selects nothing
                 axis.set_axis_off()
     _legend(picture, *axes.flat)

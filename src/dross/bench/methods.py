@@ -21,6 +21,7 @@ from dross import registry
 from dross.bench.experiments import Answers, Task
 from dross.bench.watch import BestOnValidation, Trace
 from dross.errors import ParameterError
+from dross.monitor import Monitor
 
 __all__ = ["AS_PUBLISHED", "BASELINES", "COMMON", "PYOD", "Fit", "Method", "Outcome", "named"]
 
@@ -46,12 +47,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted detector, what watched it train, how long that took, and how it scored its training rows."""
+    """A fitted detector, what watched it train, how long that took, and how it scored its training rows.
+
+    ``resumed_from`` is the epoch that an earlier run had come to; the seconds are those since.
+    """
 
     detector: Any
     watch: Trace | None
     seconds: float
     scoring: Mapping[str, Any]
+    resumed_from: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,22 +114,36 @@ class Method:
     def _knows_classes(self) -> bool:
         return self.select == "sub_classes"
 
-    def fit(self, task: Task, seed: int, device: str, answers: Answers | None = None) -> Fit:
+    def fit(
+        self,
+        task: Task,
+        seed: int,
+        device: str,
+        answers: Answers | None = None,
+        monitor: Monitor | None = None,
+    ) -> Fit:
         """Fit the training rows.
 
-        ``answers`` are only looked at where `select` or `trace` ask for it.
+        ``answers`` are only looked at where `select` or `trace` ask for it. ``monitor`` keeps the state of
+        training where nothing else watches it.
         """
         if self.detector in PYOD:
             detector, watch = self._pyod(task, seed), None
         else:
             detector = self._detector(task, seed, device)
             watch = self._watch(detector, task, answers)
+            if watch is None and monitor is not None:
+                detector.set_monitor(monitor)
         classes = self._seen(answers).sub_classes if self._knows_classes else None
         start = time.perf_counter()
         with self._quietly():
             detector.fit(self._rows(task.train), classes)
         watching = watch.seconds if watch is not None else 0.0
-        return Fit(detector, watch, time.perf_counter() - start - watching, self._scoring)
+        seconds = time.perf_counter() - start - watching
+        resumed_from = None
+        if monitor is not None and monitor.checkpoint is not None:
+            resumed_from = monitor.checkpoint.resumed_from_epoch
+        return Fit(detector, watch, seconds, self._scoring, resumed_from)
 
     def score(self, fitted: Fit, task: Task) -> Outcome:
         """Score with a fit of this method, or of one with the same `fit_key`."""
@@ -201,6 +220,7 @@ class Method:
 
 AS_PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "ocsvm": {"held_out": False},
+    "rsrae": {"standardize": False},
     **{name: {"error_scale": "equal"} for name in ("autoencoder", "ae_lfr", "drae", "memae")},
     **{name: {"width": 4, "max_epochs": 216, "stop_at": None} for name in ("geom", "gt_lfr")},
 }

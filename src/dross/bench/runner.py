@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from functools import cache
 from itertools import groupby, takewhile
 from multiprocessing import get_context
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -26,9 +30,11 @@ from dross.bench.judge import judge
 from dross.bench.methods import Fit, Outcome
 from dross.bench.results import Results
 from dross.bench.tables import BUDGETS, Cell
+from dross.checkpoint import Checkpoint
 from dross.model import versions
+from dross.monitor import Monitor
 
-__all__ = ["FALSE_POSITIVE_RATES", "data_copy", "obstacle", "run_cell", "run_cells"]
+__all__ = ["FALSE_POSITIVE_RATES", "Place", "data_copy", "obstacle", "run_cell", "run_cells"]
 
 Record = dict[str, Any]
 FALSE_POSITIVE_RATES = np.linspace(0, 1, 21)
@@ -44,6 +50,7 @@ def run_cells(
     device: str,
     done: Callable[[Record], None],
     minutes: float = math.inf,
+    resume: bool = False,
 ) -> None:
     """Run cells and write each down as it ends; ``done`` is told of each record.
 
@@ -55,11 +62,14 @@ def run_cells(
         For detectors that train: "auto", "cpu" or "cuda".
     minutes : float
         No cell is begun later than this.
+    resume : bool
+        Go on with trainings that were cut short; their states lie in ``.unfinished`` beside the results.
     """
     end = time.monotonic() + 60 * minutes
+    place = Place(device, results.folder / ".unfinished", resume)
     units = [list(unit) for _, unit in groupby(cells, key=lambda cell: cell.draw_key + cell.method.fit_key)]
     in_time = takewhile(lambda _: time.monotonic() < end, units)
-    records = _in_turn(in_time, device) if jobs == 1 else _at_once(in_time, jobs, device)
+    records = _in_turn(in_time, place) if jobs == 1 else _at_once(in_time, jobs, place)
     for record in records:
         results.add(record)
         done(record)
@@ -80,21 +90,48 @@ def data_copy(name: str) -> str:
     return str(DATASETS[name].find(data_root()) or "")
 
 
-def run_cell(cell: Cell, device: str = "auto") -> Record:
+@dataclass(frozen=True)
+class Place:
+    """Where cells are run: on which device, and where trainings keep their state, if anywhere.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu" or "cuda".
+    unfinished : Path or None
+        Folder of the states of trainings that were cut short.
+    resume : bool
+        Whether they are gone on with; else they are begun anew.
+    """
+
+    device: str = "auto"
+    unfinished: Path | None = None
+    resume: bool = False
+
+    def monitor(self, cell: Cell) -> Monitor | None:
+        """Return what keeps the state of a cell's training, under all that it hangs on."""
+        if self.unfinished is None or not cell.method.trains:
+            return None
+        hangs_on = [cell.draw_key, cell.method.fit_key, self.device, machine.commit(), versions()]
+        key = hashlib.sha256(json.dumps(hangs_on, sort_keys=True).encode()).hexdigest()[:16]
+        return Monitor(Checkpoint(self.unfinished / key, key), resume=self.resume)
+
+
+def run_cell(cell: Cell, place: Place = Place()) -> Record:
     """Measure one cell; what goes wrong with it, of whatever kind, becomes its record's ``error``."""
-    record: Record = _identity(cell, device)
+    record: Record = _identity(cell, place.device)
     try:
-        return record | _measured(cell, device)
+        return record | _measured(cell, place)
     except NotPresentError as absent:
         return record | {"absent": str(absent)}
     except Exception as error:
         return record | {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
 
 
-def _measured(cell: Cell, device: str) -> Record:
+def _measured(cell: Cell, place: Place) -> Record:
     task, answers, sentence, note = _here.drawn(cell)
     machine.reset_peak_memory()
-    fitted = _here.fitted(cell, device)
+    fitted = _here.fitted(cell, place)
     outcome = cell.method.score(fitted, task)
     share = answers.flagged_share or float(answers.is_anomaly.mean())
     return {
@@ -104,6 +141,7 @@ def _measured(cell: Cell, device: str) -> Record:
         "n_scored": len(task.scored),
         "values": judge(outcome.scores, answers.is_anomaly, share),
         "seconds": round(outcome.seconds, 3),
+        **({} if fitted.resumed_from is None else {"resumed_from_epoch": fitted.resumed_from}),
         "peak_memory_mib": machine.peak_memory(),
         "scores_sha256": _digest(outcome.scores),
         **_pictures(outcome, answers),
@@ -112,11 +150,11 @@ def _measured(cell: Cell, device: str) -> Record:
     }
 
 
-def _in_turn(units: Iterable[list[Cell]], device: str) -> Iterator[Record]:
-    return (run_cell(cell, device) | {"jobs": 1} for unit in units for cell in unit)
+def _in_turn(units: Iterable[list[Cell]], place: Place) -> Iterator[Record]:
+    return (run_cell(cell, place) | {"jobs": 1} for unit in units for cell in unit)
 
 
-def _at_once(units: Iterable[list[Cell]], jobs: int, device: str) -> Iterator[Record]:
+def _at_once(units: Iterable[list[Cell]], jobs: int, place: Place) -> Iterator[Record]:
     """Keep ``jobs`` workers busy, each a process of its own: one that dies costs the unit it was at."""
     waiting = iter(units)
     idle = [_worker(jobs) for _ in range(jobs)]
@@ -124,7 +162,7 @@ def _at_once(units: Iterable[list[Cell]], jobs: int, device: str) -> Iterator[Re
     try:
         while True:
             while idle and (unit := next(waiting, None)) is not None:
-                worker, future = _submit(idle.pop(), unit, jobs, device)
+                worker, future = _submit(idle.pop(), unit, jobs, place)
                 running[future] = worker, unit
             if not running:
                 return
@@ -135,7 +173,7 @@ def _at_once(units: Iterable[list[Cell]], jobs: int, device: str) -> Iterator[Re
                     records = future.result()
                 except BrokenProcessPool:
                     error = "The process died; most likely it ran out of memory."
-                    records = [_identity(cell, device) | {"error": error} for cell in unit]
+                    records = [_identity(cell, place.device) | {"error": error} for cell in unit]
                     worker = _worker(jobs)
                 idle.append(worker)
                 yield from (record | {"jobs": jobs} for record in records)
@@ -145,18 +183,18 @@ def _at_once(units: Iterable[list[Cell]], jobs: int, device: str) -> Iterator[Re
 
 
 def _submit(
-    worker: ProcessPoolExecutor, unit: list[Cell], jobs: int, device: str
+    worker: ProcessPoolExecutor, unit: list[Cell], jobs: int, place: Place
 ) -> tuple[ProcessPoolExecutor, Future[list[Record]]]:
     """Give a worker its unit, or a new one, if it died while it had none."""
     try:
-        return worker, worker.submit(_run_unit, unit, device)
+        return worker, worker.submit(_run_unit, unit, place)
     except BrokenProcessPool:
         worker = _worker(jobs)
-        return worker, worker.submit(_run_unit, unit, device)
+        return worker, worker.submit(_run_unit, unit, place)
 
 
-def _run_unit(cells: list[Cell], device: str) -> list[Record]:
-    return [run_cell(cell, device) for cell in cells]
+def _run_unit(cells: list[Cell], place: Place) -> list[Record]:
+    return [run_cell(cell, place) for cell in cells]
 
 
 def _worker(jobs: int) -> ProcessPoolExecutor:
@@ -197,7 +235,7 @@ class _Workplace:
             self._drawn = cell.draw_key, (*made.carry_out(BUDGETS[cell.budget].at_most), data.note)
         return self._drawn[1]
 
-    def fitted(self, cell: Cell, device: str) -> Fit:
+    def fitted(self, cell: Cell, place: Place) -> Fit:
         """Fit the cell's method, unless the cell before was another way to score the same fit."""
         key = cell.draw_key + cell.method.fit_key
         if self._fitted is not None and self._fitted[0] == key:
@@ -206,8 +244,12 @@ class _Workplace:
                 return fit
         self._fitted = None
         task, answers, *_ = self.drawn(cell)
-        self._fitted = key, cell.method.fit(task, cell.seed, device, answers)
-        return self._fitted[1]
+        monitor = place.monitor(cell)
+        fit = cell.method.fit(task, cell.seed, place.device, answers, monitor)
+        if monitor is not None and monitor.checkpoint is not None:
+            shutil.rmtree(monitor.checkpoint.folder, ignore_errors=True)
+        self._fitted = key, fit
+        return fit
 
     def _read(self, name: str) -> Data:
         if self._data is None or self._data[0] != name:

@@ -90,7 +90,13 @@ def run_bench(
     say(console, _counted(len(runnable), obstacles))
     told = _Teller(console, len(runnable))
     runner.run_cells(
-        runnable, store, jobs=jobs, device=device, done=told, minutes=math.inf if minutes is None else minutes
+        runnable,
+        store,
+        jobs=jobs,
+        device=device,
+        done=told,
+        minutes=math.inf if minutes is None else minutes,
+        resume=resume,
     )
     store.compact()
     if told.n_told < len(runnable):
