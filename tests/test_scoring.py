@@ -164,6 +164,7 @@ class TestNearest:
         apart = scoring.nearest_distance(rows, known, 1, metric="euclidean")
         assert apart.tolist() == pytest.approx([1e-4, 0], rel=1e-9, abs=0)
         assert (scoring.nearest_distance(known[:2], known[:2], 1) >= 0).all()
+        assert scoring.nearest_distance(known[2:], known, 1).tolist() == [1]  # zeros have no direction
 
     @pytest.mark.parametrize("options", [{"k": 5}, {"k": 0}, {"metric": "manhattan", "k": 1}])
     def test_refused(self, options: dict[str, object]) -> None:

@@ -144,7 +144,7 @@ def _summary(
         "device": getattr(detector, "device_", "cpu"),
         "precision": getattr(detector, "precision", None),
         "history": getattr(detector, "history_", []),
-        "training_end": getattr(detector, "training_end_", None),
+        "training_end": getattr(detector, "training_end_", ""),
         "resumed_from_epoch": None,
         "command": None,
         "versions": versions(),

@@ -72,7 +72,7 @@ def read_rows(X: Rows, rows: NDArray[np.int64]) -> NDArray[Any]:
 
 
 class _FiniteRows:
-    """Rows that are read in batches, each checked as it comes, as arrays are at once."""
+    """Rows that are read in batches, by slices or arrays, each checked as it comes, as arrays are at once."""
 
     def __init__(self, rows: RowSource) -> None:
         self._rows = rows

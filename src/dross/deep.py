@@ -23,9 +23,9 @@ from dross.parameters import check_choice, check_number
 from dross.tensors import has_bf16, in_one_piece, resolve_device, threads, to_tensor
 from dross.training import Training
 
-__all__ = ["DeepDetector", "ScoringModule"]
+__all__ = ["MAX_ABS", "DeepDetector", "ScoringModule"]
 
-_MAX_ABS = 1e6
+MAX_ABS = 1e6
 """Values are clipped here, standardised or not, so that no absurd cell overflows float32 when squared."""
 
 _PASS_VALUES = 1_000_000
@@ -346,8 +346,8 @@ class DeepDetector(BaseDetector):
     def _standardised(self, x: Tensor) -> Tensor:
         x = x.to(self.device_)
         if not self.standardizes_:
-            return x.clamp(-_MAX_ABS, _MAX_ABS)
-        return (x - self._center).mul_(self._inverse_scale).clamp_(-_MAX_ABS, _MAX_ABS)
+            return x.clamp(-MAX_ABS, MAX_ABS)
+        return (x - self._center).mul_(self._inverse_scale).clamp_(-MAX_ABS, MAX_ABS)
 
     def _autocast(self, *, scoring: bool = False) -> AbstractContextManager[Any]:
         asked = self.precision == "bf16"
@@ -413,4 +413,4 @@ class DeepDetector(BaseDetector):
         self.module_.load_state_dict(state, assign=True)
         self.module_.to(self.device_).eval()
         self._place_standardisation()
-        self.history_ = []
+        self.history_, self.training_end_ = [], ""

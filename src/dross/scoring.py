@@ -324,15 +324,16 @@ def nearest_distance(
     features, known = features.double(), known.double()
     if metric == "cosine":
         features, known = normalize(features, dim=1), normalize(known, dim=1)
-    # A product finds the nearest; how near they are it does not say, as squares of near rows cancel.
-    center = known.mean(dim=0)
-    features, known = features - center, known - center
+    else:
+        center = known.mean(dim=0)
+        features, known = features - center, known - center
     lengths = known.square().sum(dim=1)
     nearest = []
     for rows in torch.split(features, max(1, _DISTANCE_VALUES // max(len(known), k * known.shape[1]))):
-        chosen = (lengths - 2 * rows @ known.T).topk(k, dim=1, largest=False).indices
-        apart = torch.linalg.vector_norm(rows[:, None] - known[chosen], dim=2)
         if metric == "cosine":
-            apart = apart.square() / 2  # of directions
+            apart = (1 - rows @ known.T).clamp_(min=0).topk(k, dim=1, largest=False).values
+        else:  # a product finds the nearest, but how near they are is lost in it, as squares cancel
+            chosen = (lengths - 2 * rows @ known.T).topk(k, dim=1, largest=False).indices
+            apart = torch.linalg.vector_norm(rows[:, None] - known[chosen], dim=2)
         nearest.append(apart.mean(dim=1))
     return torch.cat(nearest)

@@ -42,8 +42,8 @@ def row_taker(X: Rows, narrow: Callable[[NDArray[Any]], NDArray[Any]]) -> Callab
 def directions(x: Tensor) -> Tensor:
     """Return rows of length 1 and the shape of ``x``, however short or long they were; zeros stay zeros."""
     rows = x.flatten(1)
-    largest = rows.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
-    return normalize(rows / largest, dim=1).view_as(x)
+    largest = rows.detach().abs().amax(dim=1, keepdim=True)
+    return normalize(rows / largest.where(largest > 0, 1), dim=1).view_as(x)
 
 
 @contextmanager

@@ -183,10 +183,10 @@ class TestUnfinished:
                     [cell(method=self.method)], Results(folder), jobs=1, device="cpu", done=print
                 )
 
-    def run(self, folder: Path, *, resume: bool) -> dict[str, Any]:
+    def run(self, folder: Path, *, resume: bool, seed: int = 0) -> dict[str, Any]:
         told: list[dict[str, Any]] = []
         runner.run_cells(
-            [cell(method=self.method)],
+            [cell(method=self.method, seed=seed)],
             Results(folder),
             jobs=1,
             device="cpu",
@@ -202,6 +202,7 @@ class TestUnfinished:
             self.interrupted(tmp_path / "cut", monkeypatch)
             assert list(tmp_path.glob("cut/.unfinished/*/training.safetensors"))
             monkeypatch.setattr(runner, "_here", runner._Workplace())
+            assert "resumed_from_epoch" not in self.run(tmp_path / "cut", resume=resume, seed=1)
             record = self.run(tmp_path / "cut", resume=resume)
             assert record["scores_sha256"] == whole["scores_sha256"]
             assert record.get("resumed_from_epoch") == (3 if resume else None)

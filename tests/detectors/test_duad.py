@@ -48,6 +48,12 @@ class TestAngle:
         assert angle(zero, one).item() == pytest.approx(math.atan(math.sqrt(3)))
         assert angle(one, zero).item() == pytest.approx(math.pi / 2)
 
+    def test_gradients_are_finite(self) -> None:
+        for x, rebuilt in ((torch.ones(1, 3), torch.zeros(1, 3)), (torch.zeros(1, 3), torch.zeros(1, 3))):
+            angle(x, rebuilt.requires_grad_()).sum().backward()  # type: ignore[no-untyped-call]
+            assert rebuilt.grad is not None
+            assert rebuilt.grad.isfinite().all()
+
     def test_length_plays_no_part(self) -> None:
         x, rebuilt = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[1.0, 2.5, 3.0]])
         for factor in (1e-30, 1e30):

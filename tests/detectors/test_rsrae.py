@@ -156,7 +156,9 @@ def test_the_net_sees_images_and_directions_at_length_1() -> None:
         seen = detector._map_batches(X, lambda x: x.flatten(1))
         np.testing.assert_allclose(np.linalg.norm(seen, axis=1), 1, rtol=1e-6)
         if standardize is False:
-            np.testing.assert_allclose(detector.anomaly_score(1e-9 * X), detector.anomaly_scores_, atol=1e-5)
+            for factor in (1e-9, 1e9):
+                found = detector.anomaly_score(factor * X)
+                np.testing.assert_allclose(found, detector.anomaly_scores_, atol=1e-5)
 
 
 def test_what_is_rebuilt_has_the_length_of_its_row() -> None:
@@ -166,6 +168,10 @@ def test_what_is_rebuilt_has_the_length_of_its_row() -> None:
     np.testing.assert_allclose(
         detector.reconstruct(lengths * X), lengths * detector.reconstruct(X), rtol=1e-4
     )
+    images = 1e30 * np.random.default_rng(0).random((9, 1, 8, 8), np.float32)
+    for standardize in (True, False):
+        wide = RSRAE(max_epochs=1, standardize=standardize, random_state=0).fit(images)
+        assert np.isfinite(wide.reconstruct(images)).all()
 
 
 def test_more_components_than_the_code() -> None:

@@ -147,9 +147,10 @@ def _trace(picture: Any, table: Table, lines: Sequence[Line]) -> bool:
         for axis, (label, drawn) in zip(column, panels.items(), strict=True):
             draw_history(axis, trace, drawn)
             axis.set(ylabel=label, xlabel="epoch" if axis is column[-1] else "")
-            if not axis.lines:  # it selects nothing
+            if axis.lines:
+                axis.legend(fontsize=6)
+            else:  # it selects nothing
                 axis.set_axis_off()
-    _legend(picture, *axes.flat)
     return True
 
 

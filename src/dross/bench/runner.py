@@ -112,7 +112,14 @@ class Place:
         """Return what keeps the state of a cell's training, under all that it hangs on."""
         if self.unfinished is None or not cell.method.trains:
             return None
-        hangs_on = [cell.draw_key, cell.method.fit_key, self.device, machine.commit(), versions()]
+        hangs_on = [
+            cell.draw_key,
+            data_copy(cell.data),
+            cell.method.fit_key,
+            machine.hardware(_uses_gpu(self.device)),
+            machine.commit(),
+            versions(),
+        ]
         key = hashlib.sha256(json.dumps(hangs_on, sort_keys=True).encode()).hexdigest()[:16]
         return Monitor(Checkpoint(self.unfinished / key, key), resume=self.resume)
 

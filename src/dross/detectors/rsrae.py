@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
 from dross.base import Rows, batches
-from dross.deep import DeepDetector
+from dross.deep import MAX_ABS, DeepDetector
 from dross.errors import ParameterError
 from dross.features.base import State
 from dross.nets.lfr import LFRLayer
@@ -83,8 +83,8 @@ class RSRAE(DeepDetector):
     alone gives no scores worth the name. Contamination: stands much of it if anomalies point in various
     directions.
 
-    The net sees images, and rows that are not standardised, at length 1, as in its authors' code; it ranks
-    images far lower at any other (docs/choices.md).
+    The net sees images, and rows that are not standardised, at length 1, as in its authors' code; most
+    images rank lower at others (docs/choices.md).
 
     The net is its authors': convolutions 5×5, 5×5, 3×3 of stride 2 to 32, 64, 128 channels, for tables dense
     layers of 32, 64, 128; the output is activated too.
@@ -161,13 +161,19 @@ class RSRAE(DeepDetector):
         return len(X.shape) == 4 or not _are_directions(X)
 
     def _standardised(self, x: Tensor) -> Tensor:
+        if not self.standardizes_:
+            return directions(x.to(self.device_))
         x = super()._standardised(x)
         return directions(x) if self._has_unit_length else x
 
     def _in_their_unit(self, seen: NDArray[np.float64], X: Rows) -> NDArray[np.float64]:
         if self._has_unit_length:  # each row gets back its own length
             center, scale = self.center_[:, None], self.scale_[:, None]
-            lengths = [np.linalg.norm((x - center) * scale, axis=(1, 2)) for x in self._by_unit(X)]
+            limit = MAX_ABS if self.standardizes_ else np.finfo(np.float32).max  # as the net sees them
+            lengths = [
+                np.linalg.norm(np.clip((x - center) * scale, -limit, limit), axis=(1, 2))
+                for x in map(np.float64, self._by_unit(X))
+            ]
             seen = seen * np.concatenate(lengths).reshape(-1, *(1,) * (seen.ndim - 1))
         return super()._in_their_unit(seen, X)
 

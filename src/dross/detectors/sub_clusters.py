@@ -180,6 +180,7 @@ class SubClusterClassifier(DeepDetector):
             return self._find_sub_clusters(X)
         checkpoint = whole.part("labels")
         if self._monitor.resume and (saved := checkpoint.load()) is not None:
+            whole.resumed_from_epoch = 0
             return np.asarray(saved[1]["labels"])
         labels = self._find_sub_clusters(X)
         checkpoint.save({}, {"labels": labels})
@@ -225,11 +226,13 @@ class SubClusterClassifier(DeepDetector):
         usual = default_epochs(math.ceil(len(X) / isif.batch_size))
         isif.max_epochs = self.embedding_epochs or min(usual, self.max_epochs or usual)
         monitor, checkpoint = self._monitor, self._monitor.checkpoint
-        monitor.checkpoint = None if checkpoint is None else checkpoint.part("embedding")
+        part = monitor.checkpoint = None if checkpoint is None else checkpoint.part("embedding")
         monitor.stage("embedding")
         try:
             return isif.set_monitor(monitor).fit(X)
         finally:
+            if checkpoint is not None and part is not None and part.resumed_from_epoch is not None:
+                checkpoint.resumed_from_epoch = 0  # of this detector's own
             monitor.stage("fitting")
             monitor.checkpoint = checkpoint
 
@@ -277,20 +280,27 @@ class SubClusterClassifier(DeepDetector):
         super()._restore(values, arrays)
 
 
+def _some_missing(names: NDArray[Any]) -> bool:
+    """Return whether a name is None, or unlike itself as NaN is."""
+    try:
+        is_none = np.equal(names, np.array(None)) if names.dtype == object else False
+        return bool(np.any((names != names) | is_none))
+    except TypeError:  # of pandas' NA not even that can be said
+        return True
+
+
 def _as_numbers(names: NDArray[Any], n_rows: int) -> NDArray[np.int64]:
     """Return the places of sub-clusters' names among all of them, as the labels of one head."""
     if names.shape != (n_rows,):
         raise ParameterError(
             f"y must name the sub-cluster of each of the {n_rows} rows; got shape {names.shape}."
         )
-    is_missing = names != names  # as NaN is
-    if names.dtype == object:
-        is_missing |= np.equal(names, np.array(None))
-    if is_missing.any():
+    if _some_missing(names):
         raise ParameterError("y must name the sub-cluster of every row; some names are missing.")
-    if names.dtype == object:  # names of several types have no order but as words
-        names = names.astype(str)
-    different, labels = np.unique(names, return_inverse=True)
+    try:
+        different, labels = np.unique(names, return_inverse=True)
+    except TypeError:  # names of several types have no order but as words
+        different, labels = np.unique(names.astype(str), return_inverse=True)
     if len(different) < 2:
         raise ParameterError("A classifier of sub-clusters needs at least two of them, and y names one.")
     if len(different) == n_rows:
