@@ -55,7 +55,8 @@ class AutoEncoder(ReconstructionDetector):
     ----------
     hidden_sizes : tuple of int or None, default None
         Widths of the encoder's hidden layers, mirrored in the decoder; None takes ``(64, 32)``. For images
-        the channels of the strided convolutions; None takes ``(32, 64, 128)``.
+        the channels of the strided convolutions, as many of them as leave sides of 4 pixels; None takes
+        ``(32, 64, 128)``.
     latent_dim : int or None, default None
         Width of the code; None takes half of the columns, at least 1 and at most 8, and 64 for images.
     error_scale
