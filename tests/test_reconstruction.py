@@ -14,6 +14,7 @@ from dross.detectors.ae_lfr import AELFR
 from dross.detectors.autoencoder import AutoEncoder
 from dross.detectors.drae import DRAE
 from dross.detectors.memae import MemAE
+from dross.errors import ParameterError
 from dross.reconstruction import ReconstructionDetector
 
 
@@ -53,6 +54,33 @@ def test_what_is_rebuilt_is_what_is_scored(detector: ReconstructionDetector) -> 
     detector.set_params(standardize=False, error_scale="equal", max_epochs=3, random_state=0).fit(X)
     errors = np.square(detector.reconstruct(X) - X).mean(axis=1)
     np.testing.assert_allclose(errors, detector.anomaly_scores_, rtol=1e-4)
+
+
+class TestAnEarlyEnd:
+    """An autoencoder has learnt enough once little of the rows' variance is left."""
+
+    X = 50 + 9 * np.random.default_rng(0).normal(size=(200, 1)) * [1.0, -2.0, 3.0, 0.5, 1.0]
+
+    def fit(self, **parameters: Any) -> AutoEncoder:
+        return AutoEncoder(batch_size=16, max_epochs=60, random_state=0, contamination=0.1, **parameters).fit(
+            self.X
+        )
+
+    @pytest.mark.parametrize("stop_at", [0.3, 0.1])
+    def test_at_the_first_epoch_below_the_share(self, stop_at: float) -> None:
+        detector = self.fit(stop_at=stop_at)
+        *before, last = (entry["loss"] for entry in detector.history_)
+        assert last < stop_at <= min(before)
+        assert detector.converged_
+
+    def test_not_where_none_is_asked_for_nor_what_variance_there_is(self) -> None:
+        for parameters in ({"stop_at": None}, {"standardize": False}):
+            assert len(self.fit(**parameters).history_) == 60
+
+    @pytest.mark.parametrize("stop_at", [0.0, 1.0, "half"])
+    def test_shares_that_there_are_not(self, stop_at: Any) -> None:
+        with pytest.raises(ParameterError, match="stop_at"):
+            self.fit(stop_at=stop_at)
 
 
 def test_each_value_in_units_of_its_typical_error() -> None:

@@ -221,7 +221,8 @@ class Method:
 AS_PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "ocsvm": {"held_out": False},
     "rsrae": {"standardize": False},
-    **{name: {"error_scale": "equal"} for name in ("autoencoder", "ae_lfr", "drae", "memae")},
+    "autoencoder": {"error_scale": "equal", "stop_at": None},
+    **{name: {"error_scale": "equal"} for name in ("ae_lfr", "drae", "memae")},
     **{name: {"width": 4, "max_epochs": 216, "stop_at": None} for name in ("geom", "gt_lfr")},
 }
 """By detector, what the tables take unless a column says otherwise, where dross's own default is another."""

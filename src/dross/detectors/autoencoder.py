@@ -59,6 +59,10 @@ class AutoEncoder(ReconstructionDetector):
         ``(32, 64, 128)``.
     latent_dim : int or None, default None
         Width of the code; None takes half of the columns, at least 1 and at most 8, and 64 for images.
+    stop_at : float in (0, 1) or None, default 0.3
+        Training ends with the first epoch whose mean squared error is below this share of the rows' variance,
+        which standardising brings to 1: what most rows have in common is learnt first, anomalies later. Rows
+        that are not standardised, and None, go on for ``max_epochs``.
     error_scale
         See `ReconstructionDetector`.
     max_epochs, batch_size, lr, weight_decay, standardize, device, precision, verbose
@@ -82,12 +86,17 @@ class AutoEncoder(ReconstructionDetector):
 
     hidden_sizes: tuple[int, ...] | None = None
     latent_dim: int | None = None
+    stop_at: float | None = 0.3
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
+        check_number(self, "stop_at", float, 0, 1, excluding=(0, 1), optional=True)
         check_number(self, "latent_dim", int, 1, optional=True)
         check_sizes(self, "hidden_sizes")
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         sizes = usual_sizes(input_shape, self.hidden_sizes, self.latent_dim)
         return AutoEncoderModule(*encoder_and_decoder(input_shape, *sizes))
+
+    def _has_learnt_enough(self, entry: dict[str, float]) -> bool:
+        return self.standardizes_ and self.stop_at is not None and entry["loss"] < self.stop_at
