@@ -327,7 +327,7 @@ def nearest_distance(
     else:
         center = known.mean(dim=0)
         features, known = features - center, known - center
-    lengths = known.square().sum(dim=1)
+        lengths = known.square().sum(dim=1)
     nearest = []
     for rows in torch.split(features, max(1, _DISTANCE_VALUES // max(len(known), k * known.shape[1]))):
         if metric == "cosine":

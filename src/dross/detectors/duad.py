@@ -17,7 +17,7 @@ from dross.clustering.distance_profiles import unit_rows
 from dross.clustering.named import CLUSTERINGS, clustering
 from dross.clustering.variance_selection import VarianceSelection
 from dross.deep import DeepDetector
-from dross.nets.autoencoders import encoder_and_decoder
+from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
 from dross.nets.duad import DUADModule
 from dross.parameters import check_choice, check_number, check_sizes
 
@@ -125,8 +125,8 @@ class DUAD(DeepDetector):
         is_image = len(input_shape) == 3
         latent_dim = self.latent_dim or (10 if is_image else 4)
         if is_image and self.architecture == "conv":
-            sizes = self.hidden_sizes or (32, 64, 128)
-            return DUADModule(*encoder_and_decoder(input_shape, sizes, latent_dim), self.loss)
+            sizes = usual_sizes(input_shape, self.hidden_sizes, latent_dim)
+            return DUADModule(*encoder_and_decoder(input_shape, *sizes), self.loss)
         hidden_sizes = self.hidden_sizes or ((128, 64) if is_image else (60, 30, 10))
         width = math.prod(input_shape)
         encoder, decoder = encoder_and_decoder((width,), hidden_sizes, latent_dim, activation=nn.Tanh)

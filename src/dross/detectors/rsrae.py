@@ -161,9 +161,7 @@ class RSRAE(DeepDetector):
         return len(X.shape) == 4 or not _are_directions(X)
 
     def _standardised(self, x: Tensor) -> Tensor:
-        if not self.standardizes_:
-            return directions(x.to(self.device_))
-        x = super()._standardised(x)
+        x = super()._standardised(x) if self.standardizes_ else x.to(self.device_)
         return directions(x) if self._has_unit_length else x
 
     def _in_their_unit(self, seen: NDArray[np.float64], X: Rows) -> NDArray[np.float64]:
