@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from dross.errors import InputError, ParameterError
+from dross.errors import ParameterError
 from dross.features.base import State
 from dross.monitor import Monitor
-from dross.sources.base import RowSource
+from dross.rows import FiniteRows, Rows, batches, is_row_source, patches, sample_rows
 from dross.thresholds import ShareEstimate, estimate_share, threshold_for_share
 
-__all__ = ["BaseDetector", "Rows", "batches", "check_share", "sample_rows"]
-
-Rows = NDArray[Any] | RowSource
-"""A data set: an array ``(n, d)`` or ``(n, c, h, w)``, or rows that are read in batches."""
+__all__ = ["BaseDetector", "check_share"]
 
 _SCORE_BATCH_VALUES = 4_000_000
 """Values per scoring batch: 16 MiB of float32, small enough to stay out of the way, large enough for BLAS."""
@@ -35,59 +30,6 @@ _FEWEST_REFERENCE_ROWS = 8
 _MAX_CANDIDATES = 256
 _PATCHES_PER_SIDE = 8
 _SMOOTHING = 1 / 32  # deviation of the heat map's blur, of the image's side
-
-
-def batches(n: int, size: int) -> Iterator[slice]:
-    """Yield slices of at most ``size`` that cover ``range(n)``."""
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
-def patches(height: int, width: int, per_side: int) -> Iterator[tuple[slice, slice]]:
-    """Yield rows and columns of patches two steps wide that overlap by one, ``per_side`` steps a side.
-
-    >>> next(patches(8, 16, 4))
-    (slice(0, 4, None), slice(0, 8, None))
-    """
-    rows, columns = (np.linspace(0, side, per_side + 1).astype(int).tolist() for side in (height, width))
-    for top, bottom in zip(rows[:-2], rows[2:], strict=True):
-        for left, right in zip(columns[:-2], columns[2:], strict=True):
-            yield slice(top, bottom), slice(left, right)
-
-
-def sample_rows(n: int, at_most: int, seed: int) -> NDArray[np.int64]:
-    """Return ``min(n, at_most)`` row numbers in rising order, all of them or a seeded draw."""
-    if n <= at_most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, at_most, replace=False))
-
-
-def read_rows(X: Rows, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Return many rows as one array, read batch by batch: what a source makes on the way stays small."""
-    if isinstance(X, np.ndarray):
-        return np.asarray(X[rows])
-    found = np.empty((len(rows), *X.shape[1:]), X.dtype)
-    for part in batches(len(rows), max(1, _SCORE_BATCH_VALUES // int(np.prod(X.shape[1:])))):
-        found[part] = X[rows[part]]
-    return found
-
-
-class _FiniteRows:
-    """Rows that are read in batches, by slices or arrays, each checked as it comes, as arrays are at once."""
-
-    def __init__(self, rows: RowSource) -> None:
-        self._rows = rows
-        self.shape, self.dtype = tuple(rows.shape), rows.dtype
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, indices: Any, /) -> NDArray[Any]:
-        values = np.asarray(self._rows[indices])
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            is_odd = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-            row = np.arange(len(self))[indices][is_odd][0]
-            raise InputError(f"Row {row} holds a value that is NaN or infinite.")
-        return values
 
 
 def check_share(share: object) -> None:
@@ -308,14 +250,14 @@ class BaseDetector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     # -------------------------------------------------------------- private
 
     def _validate(self, X: Rows, *, reset: bool) -> Rows:
-        if not _is_row_source(X):
+        if not is_row_source(X):
             X = self._validate_array(X, reset=reset)
         elif {2: "table", 4: "image"}.get(len(X.shape)) not in self.input_kinds:
             raise ValueError(f"{type(self).__name__} takes other rows than these, of shape {tuple(X.shape)}.")
         if not reset and tuple(X.shape[1:]) != self.input_shape_:
             got, fitted = (", ".join(map(str, shape)) for shape in (X.shape, ("n", *self.input_shape_)))
             raise ValueError(f"X has shape ({got}), but {type(self).__name__} was fitted with ({fitted}).")
-        return X if isinstance(X, np.ndarray | _FiniteRows) else _FiniteRows(X)
+        return X if isinstance(X, np.ndarray | FiniteRows) else FiniteRows(X)
 
     def _validate_array(self, X: Any, *, reset: bool) -> NDArray[Any]:
         if getattr(X, "ndim", 2) == 4:
@@ -395,14 +337,3 @@ def _furthest_groups(distance: NDArray[Any], groups: NDArray[np.int64], n_groups
         nearest = np.argsort(-largest.T, axis=1, kind="stable")[:, _MAX_CANDIDATES:]
         np.put_along_axis(is_candidate, nearest, False, axis=1)
     return is_candidate
-
-
-def _is_row_source(X: Any) -> bool:
-    """Tell rows that are read in batches from arrays, frames, sparse matrices and lists."""
-    return (
-        not isinstance(X, np.ndarray)
-        and isinstance(X, RowSource)
-        and isinstance(X.dtype, np.dtype)
-        and not issparse(X)
-        and not hasattr(X, "index")  # a pandas Series
-    )

@@ -16,10 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from dross.base import BaseDetector, Rows, batches
+from dross.base import BaseDetector
 from dross.errors import ParameterError
 from dross.features.base import State, below
 from dross.parameters import check_choice, check_number
+from dross.rows import Rows, batches
 from dross.tensors import has_bf16, in_one_piece, resolve_device, threads, to_tensor
 from dross.training import Training
 

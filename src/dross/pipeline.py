@@ -16,7 +16,7 @@ import numpy as np
 from dross import registry
 from dross.account import fitted_model, found_with
 from dross.auto import choose_detector, choose_features
-from dross.base import BaseDetector, batches, check_share
+from dross.base import BaseDetector, check_share
 from dross.checkpoint import Checkpoint
 from dross.errors import InputError, ParameterError
 from dross.features.base import Features
@@ -24,6 +24,7 @@ from dross.features.named import build_features, check_spec, name_of_features
 from dross.findings import Findings
 from dross.model import versions
 from dross.monitor import Monitor
+from dross.rows import batches
 from dross.sources import open_source
 from dross.sources.base import Kind, ReadOptions, Source
 

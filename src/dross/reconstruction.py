@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dross.base import Rows, sample_rows
 from dross.deep import DeepDetector
 from dross.features.base import State, below
 from dross.parameters import check_choice
+from dross.rows import Rows, sample_rows
 
 __all__ = ["ReconstructionDetector"]
 

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dross.base import BaseDetector, Rows, read_rows, sample_rows
+from dross.base import BaseDetector
 from dross.estimator_file import dump_estimator, load_estimator
 from dross.features.base import State
 from dross.parameters import check_number
+from dross.rows import Rows, read_rows, sample_rows
 
 __all__ = ["ShallowDetector", "flatten"]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from dross.base import Rows
 from dross.errors import ParameterError
+from dross.rows import Rows
 
 __all__ = ["directions", "has_bf16", "in_one_piece", "resolve_device", "row_taker", "threads", "to_tensor"]
 

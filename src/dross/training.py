@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dross.base import Rows
 from dross.errors import InputError, TrainingError
 from dross.features.base import below
+from dross.rows import Rows
 from dross.tensors import row_taker
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dross.base import batches
 from dross.clustering.distance_profiles import DistanceProfiles, Numbers, RowNumbers
+from dross.rows import batches
 
 __all__ = ["Cluster", "Pairs", "all_pairs", "find_clusters", "likely_pairs", "nearest_pairs"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from dross.base import batches
+from dross.rows import batches
 
 __all__ = ["DistanceProfiles", "Numbers", "RowNumbers", "squared_distances", "squared_lengths", "unit_rows"]
 

@@ -11,7 +11,6 @@ from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from dross.base import batches
 from dross.clustering.cluster_growth import Cluster, all_pairs, find_clusters, likely_pairs, nearest_pairs
 from dross.clustering.distance_profiles import (
     DistanceProfiles,
@@ -22,6 +21,7 @@ from dross.clustering.distance_profiles import (
     unit_rows,
 )
 from dross.parameters import check_number
+from dross.rows import batches
 
 __all__ = ["DistributionClustering"]
 

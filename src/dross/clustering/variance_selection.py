@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_array
 
-from dross.base import sample_rows
 from dross.parameters import check_choice, check_number
+from dross.rows import sample_rows
 
 __all__ = ["VarianceSelection", "cluster_variances"]
 

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from dross.base import Rows, read_rows, sample_rows
 from dross.deep import DeepDetector
 from dross.nets.conv import conv_encoder
 from dross.nets.mlp import mlp
 from dross.parameters import check_number, check_sizes
+from dross.rows import Rows, read_rows, sample_rows
 
 __all__ = ["DeepSVDD", "DeepSVDDModule"]
 

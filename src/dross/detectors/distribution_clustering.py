@@ -8,10 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dross.base import BaseDetector, Rows, read_rows, sample_rows
+from dross.base import BaseDetector
 from dross.clustering.distribution_clustering import DistributionClustering
 from dross.features.base import State
 from dross.parameters import check_choice, check_number
+from dross.rows import Rows, read_rows, sample_rows
 from dross.shallow import flatten
 
 __all__ = ["DistributionClusteringDetector"]

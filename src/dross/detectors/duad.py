@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from dross.base import Rows
 from dross.clustering.distance_profiles import unit_rows
 from dross.clustering.named import CLUSTERINGS, clustering
 from dross.clustering.variance_selection import VarianceSelection
@@ -20,6 +19,7 @@ from dross.deep import DeepDetector
 from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
 from dross.nets.duad import DUADModule
 from dross.parameters import check_choice, check_number, check_sizes
+from dross.rows import Rows
 
 __all__ = ["DUAD"]
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dross.base import Rows, sample_rows
 from dross.nets.wide_resnet import WideResNet
 from dross.parameters import check_choice
 from dross.pretext.classifier import TransformationClassifier, TransformationDetector
 from dross.pretext.transformations import Geometric, Transformations, square_side
+from dross.rows import Rows, sample_rows
 from dross.scoring import dirichlet, fit_dirichlet, floored_log_softmax, right_softmax
 
 __all__ = ["GEOM", "GEOMModule"]

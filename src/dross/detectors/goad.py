@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 
-from dross.base import Rows, batches, sample_rows
 from dross.deep import DeepDetector
 from dross.nets.mlp import mlp
 from dross.parameters import check_number, check_sizes
 from dross.pretext.affine_maps import RandomAffineMaps
+from dross.rows import Rows, batches, sample_rows
 
 __all__ = ["GOAD", "GOADModule", "triplet_center_loss"]
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from dross.base import Rows, sample_rows
 from dross.deep import DeepDetector
 from dross.nets.conv import conv_encoder
 from dross.nets.isif import ISIFModule
 from dross.nets.resnet import ResNet18
 from dross.parameters import check_choice, check_number
 from dross.pretext.random_views import RandomViews
+from dross.rows import Rows, sample_rows
 
 __all__ = ["ISIF"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest as _IsolationForest
 
-from dross.base import batches
 from dross.parameters import check_number
+from dross.rows import batches
 from dross.shallow import ShallowDetector
 
 __all__ = ["IsolationForest"]

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from sklearn.metrics.pairwise import euclidean_distances
 
-from dross.base import batches
 from dross.features.base import State
 from dross.parameters import check_number
+from dross.rows import batches
 from dross.shallow import ShallowDetector
 
 __all__ = ["KDE"]

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dross.base import Rows
 from dross.deep import DeepDetector
 from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
 from dross.parameters import check_number, check_sizes
+from dross.rows import Rows
 
 __all__ = ["OCNN", "OCNNModule"]
 

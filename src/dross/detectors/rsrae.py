@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
-from dross.base import Rows, batches
 from dross.deep import MAX_ABS, DeepDetector
 from dross.errors import ParameterError
 from dross.features.base import State
 from dross.nets.lfr import LFRLayer
 from dross.nets.rsrae import Activation, rsrae_nets
 from dross.parameters import check_choice, check_number
+from dross.rows import Rows, batches
 from dross.tensors import directions
 
 __all__ = ["RSRAE", "RSRAEModule"]

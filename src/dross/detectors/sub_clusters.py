@@ -14,7 +14,6 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from dross.base import Rows, batches, sample_rows
 from dross.clustering.sub_clusters import cut
 from dross.deep import DeepDetector
 from dross.detectors.isif import ISIF
@@ -25,6 +24,7 @@ from dross.nets.sub_clusters import NetName, SubClusterModule, classifier_net
 from dross.nets.wide_resnet import check_depth
 from dross.parameters import check_choice, check_number, check_sizes
 from dross.pretext.random_views import RandomViews
+from dross.rows import Rows, batches, sample_rows
 from dross.scoring import ODIN_EPS, ODIN_TEMPERATURE
 from dross.tensors import resolve_device
 from dross.training import default_epochs

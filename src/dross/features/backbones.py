@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dross.base import batches
 from dross.features.base import ImageForm, State, below
 from dross.features.image_scaler import ImageScaler
 from dross.nets.conv import conv_encoder
+from dross.rows import batches
 from dross.tensors import resolve_device
 
 if TYPE_CHECKING:

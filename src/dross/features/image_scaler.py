@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dross.base import batches
 from dross.errors import ModelFileError
 from dross.features.base import Explanations, Features, ImageForm, State, check_enough, refuse_equal
+from dross.rows import batches
 from dross.sources.base import RowSource, Source
 from dross.sources.images import ImageSource
 

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dross.base import sample_rows
 from dross.errors import ParameterError
 from dross.features.backbones import Backbone, ModuleBackbone, PretrainedBackbone, TrainedBackbone
 from dross.features.base import Explanations, Features, ImageForm, State, below
@@ -18,6 +17,7 @@ from dross.features.occlusion import explain_images
 from dross.features.pretrained import Pretrained
 from dross.nets.netvlad import NetVLADPooling, sample_descriptors
 from dross.parameters import check_number
+from dross.rows import sample_rows
 
 if TYPE_CHECKING:
     from dross.base import BaseDetector

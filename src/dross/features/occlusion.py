@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dross.base import patches
 from dross.features.base import Explanations
 from dross.features.image_scaler import place_in_words
+from dross.rows import patches
 
 __all__ = ["explain_images", "occlusion_map"]
 
@@ -22,7 +22,7 @@ def occlusion_map(
 ) -> NDArray[np.float32]:
     """Return how much the score of an image falls where a patch of it is covered, shape (h, w).
 
-    A pixel takes the sum over the patches that cover it (see `dross.base.patches`).
+    A pixel takes the sum over the patches that cover it (see `dross.rows.patches`).
 
     Parameters
     ----------

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
-from dross.base import Rows, batches
 from dross.deep import DeepDetector
 from dross.errors import ParameterError
 from dross.generative.module import Scoring
 from dross.parameters import check_choice, check_number
+from dross.rows import Rows, batches
 
 __all__ = ["GenerativeDetector"]
 
