@@ -70,7 +70,8 @@ class Method:
     detector : str
         A name of `dross.registry.DETECTORS` or of `PYOD`.
     parameters : mapping
-        Parameters of the detector; ``steps`` stands for as many epochs as make so many batches.
+        Parameters of the detector; ``steps`` stands for as many epochs as make so many batches, of 256 rows
+        unless ``batch_size`` is given too.
     select : "", "validation" or "sub_classes"
         Which answers the method is shown, as its paper's own protocol does; the table then says so.
         "validation" keeps the weights of the epoch with the best AUROC on labelled validation rows;
