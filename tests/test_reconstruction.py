@@ -15,6 +15,7 @@ from dross.detectors.autoencoder import AutoEncoder
 from dross.detectors.drae import DRAE
 from dross.detectors.memae import MemAE
 from dross.errors import ParameterError
+from dross.nets.tally import Tally
 from dross.reconstruction import ReconstructionDetector
 
 
@@ -24,12 +25,15 @@ class Rebuilt(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(()))
+        self.mse = Tally()
 
     def squared_error(self, x: Tensor) -> Tensor:
         return (x - self.weight).square()
 
     def loss(self, x: Tensor) -> Tensor:
-        return 0 * self.squared_error(x).mean()
+        error = self.squared_error(x).mean()
+        self.mse.add(error)
+        return 0 * error
 
 
 class Zeros(ReconstructionDetector):
@@ -57,25 +61,45 @@ def test_what_is_rebuilt_is_what_is_scored(detector: ReconstructionDetector) -> 
 
 
 class TestAnEarlyEnd:
-    """An autoencoder has learnt enough once little of the rows' variance is left."""
+    """A net has learnt enough once little of the rows' variance is left."""
 
     X = 50 + 9 * np.random.default_rng(0).normal(size=(200, 1)) * [1.0, -2.0, 3.0, 0.5, 1.0]
 
-    def fit(self, **parameters: Any) -> AutoEncoder:
-        return AutoEncoder(batch_size=16, max_epochs=60, random_state=0, contamination=0.1, **parameters).fit(
-            self.X
-        )
+    def fit(
+        self, kind: type[ReconstructionDetector] = AutoEncoder, **parameters: Any
+    ) -> ReconstructionDetector:
+        return kind(
+            batch_size=16, lr=2e-3, max_epochs=60, random_state=0, contamination=0.1, **parameters
+        ).fit(self.X)
 
-    @pytest.mark.parametrize("stop_at", [0.3, 0.1])
-    def test_at_the_first_epoch_below_the_share(self, stop_at: float) -> None:
-        detector = self.fit(stop_at=stop_at)
-        *before, last = (entry["loss"] for entry in detector.history_)
+    @pytest.mark.parametrize("kind", [AELFR, AutoEncoder, DRAE, MemAE])
+    @pytest.mark.parametrize("stop_at", [0.5, 0.25])
+    def test_at_the_first_epoch_below_the_share(
+        self, kind: type[ReconstructionDetector], stop_at: float
+    ) -> None:
+        detector = self.fit(kind, stop_at=stop_at)
+        *before, last = (entry["mse"] for entry in detector.history_)
         assert last < stop_at <= min(before)
         assert detector.converged_
 
     def test_not_where_none_is_asked_for_nor_what_variance_there_is(self) -> None:
         for parameters in ({"stop_at": None}, {"standardize": False}):
             assert len(self.fit(**parameters).history_) == 60
+
+    @pytest.mark.parametrize(
+        "detector",
+        [AutoEncoder(), DRAE(), MemAE(), AELFR(loss="A"), AELFR(loss="B", scoring="B")],
+        ids=str,
+    )
+    def test_the_error_is_that_of_the_rows_learnt_from(self, detector: ReconstructionDetector) -> None:
+        module: Any = detector._build_module((5,))
+        x = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            module.loss(x), module.loss(x + 3)
+            way = {"variant": module.trained} if isinstance(detector, AELFR) else {}
+            errors = [module.squared_error(rows, **way).mean() for rows in (x, x + 3)]
+        assert module.mse.take() == pytest.approx(float(sum(errors)) / 2, rel=1e-5)
+        assert module.mse.take() is None
 
     @pytest.mark.parametrize("stop_at", [0.0, 1.0, "half"])
     def test_shares_that_there_are_not(self, stop_at: Any) -> None:

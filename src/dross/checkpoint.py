@@ -46,6 +46,13 @@ class Checkpoint:
         Hash of data and parameters; a state with another key is refused.
     suffix
         Of the file names, where several states share the folder.
+    whole
+        Of what this is a part, see `part`.
+
+    Attributes
+    ----------
+    resumed_from_epoch : int or None
+        Where training went on; None if it began anew.
 
     Examples
     --------
@@ -63,11 +70,18 @@ class Checkpoint:
     folder: Path
     key: str
     suffix: str = ""
+    whole: Checkpoint | None = None
     resumed_from_epoch: int | None = field(default=None, init=False)
 
     def part(self, name: str) -> Checkpoint:
         """Return a checkpoint in the same folder, of something that is trained first."""
-        return Checkpoint(self.folder, self.key, suffix=f".{name}")
+        return Checkpoint(self.folder, self.key, suffix=f".{name}", whole=self)
+
+    def mark_resumed(self, epoch: int = 0) -> None:
+        """Note at which epoch training went on; for the whole a part's are all before its first."""
+        self.resumed_from_epoch = epoch
+        if self.whole is not None:
+            self.whole.mark_resumed()
 
     def save(self, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Replace the state in one step: values and arrays travel in one file."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dross.deep import DeepDetector
 from dross.features.base import State, below
-from dross.parameters import check_choice
+from dross.parameters import check_choice, check_number
 from dross.rows import Rows, sample_rows
 
 __all__ = ["ReconstructionDetector"]
@@ -29,8 +29,16 @@ class ReconstructionDetector(DeepDetector):
     A net rebuilds some values badly in every row: the pixels within a shirt, not those around it. What is
     unusual is an error larger than is usual *there*.
 
+    The module keeps its mean squared error of a batch in a `Tally` named ``mse``.
+
     Parameters
     ----------
+    stop_at : float in (0, 1) or None, default 0.5
+        Training ends with the first epoch whose mean squared error is below this share of the rows' variance,
+        which standardising brings to 1: what most rows have in common is learnt first, anomalies later. Rows
+        that are not standardised, and None, go on for ``max_epochs``. A smaller share finds more of the rows
+        whose single values are usual and only break with how columns hang together, and fewer of the others
+        (docs/choices.md).
     error_scale : "typical" or "equal", default "typical"
         "equal" scores by the mean squared error, which ranks as the published sum does. "typical" divides
         each value's squared error by its mean over the half of the training rows that are rebuilt best, and
@@ -41,6 +49,8 @@ class ReconstructionDetector(DeepDetector):
 
     Attributes
     ----------
+    history_ : list of dict
+        As of `DeepDetector`, with ``mse``, the mean squared error of a value, over the epoch's batches.
     typical_error_ : dict of float32 arrays of shape input_shape_
         By the way rows are rebuilt ("" where there is one): of each value the mean squared error over the
         half of the training rows (of 10 000 of them, if there are more) that are rebuilt best, and a
@@ -50,10 +60,12 @@ class ReconstructionDetector(DeepDetector):
     rebuilds: ClassVar[tuple[str, ...]] = ("",)
     """The ways in which the detector can rebuild a row."""
 
+    stop_at: float | None = 0.5
     error_scale: Literal["typical", "equal"] = "typical"
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
+        check_number(self, "stop_at", float, 0, 1, excluding=(0, 1), optional=True)
         check_choice(self, "error_scale", "typical", "equal")
 
     @property
@@ -66,6 +78,13 @@ class ReconstructionDetector(DeepDetector):
         module: Any = self.module_
         errors: Tensor = module.squared_error(x)
         return errors
+
+    def _on_epoch_end(self) -> dict[str, float]:
+        module: Any = self.module_
+        return {"mse": module.mse.take()}
+
+    def _has_learnt_enough(self, entry: dict[str, float]) -> bool:
+        return self.standardizes_ and self.stop_at is not None and entry["mse"] < self.stop_at
 
     def _train(self, X: Rows) -> None:
         self._set_typical_error({})  # who looks on while it trains sees plain errors

@@ -233,7 +233,7 @@ class Training:
                 moments.setdefault(int(index), {})[moment] = tensor
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        checkpoint.resumed_from_epoch = self.epoch
+        checkpoint.mark_resumed(self.epoch)
 
 
 def _log_epoch(detector: DeepDetector, epoch: int, n_epochs: int, loss: float) -> None:

@@ -154,7 +154,8 @@ def test_what_learns_from_views_is_cut_short() -> None:
         for row, cell in table.cells("cpu", detectors=sorted(of_views), seeds=1):
             if row.is_of_images and not looks_on:
                 assert cell.method.parameters["width"] == 1, table.id
-                assert cell.method.parameters["max_epochs"] <= 111, table.id
+                is_short = cell.method.parameters.get("steps") == 500
+                assert is_short or cell.method.parameters["max_epochs"] <= 111, table.id
 
 
 def test_published_columns_do_not_stop_early() -> None:

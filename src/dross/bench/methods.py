@@ -222,8 +222,9 @@ class Method:
 AS_PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "ocsvm": {"held_out": False},
     "rsrae": {"standardize": False},
-    "autoencoder": {"error_scale": "equal", "stop_at": None},
-    **{name: {"error_scale": "equal"} for name in ("ae_lfr", "drae", "memae")},
+    **{
+        name: {"error_scale": "equal", "stop_at": None} for name in ("ae_lfr", "autoencoder", "drae", "memae")
+    },
     **{name: {"width": 4, "max_epochs": 216, "stop_at": None} for name in ("geom", "gt_lfr")},
 }
 """By detector, what the tables take unless a column says otherwise, where dross's own default is another."""

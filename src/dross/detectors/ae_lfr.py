@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dross.errors import ParameterError
 from dross.nets.lfr import LFRLayer
 from dross.nets.rsrae import rsrae_nets
+from dross.nets.tally import Tally
 from dross.parameters import check_choice, check_number
 from dross.reconstruction import ReconstructionDetector
 
@@ -40,12 +41,14 @@ class AELFRModule(nn.Module):
         self.decoder = decoder
         self.layer = layer
         self.trained = trained
+        self.mse = Tally()
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the unsquared errors of a batch and the layer's loss (equations 6 and 12), a scalar."""
         z = self.encoder(x)
-        error = (x - self._decoded(z, self.trained)).flatten(1)
-        return self.layer.reduce(torch.linalg.vector_norm(error, dim=1)) + self.layer.loss(z)
+        errors = torch.linalg.vector_norm((x - self._decoded(z, self.trained)).flatten(1), dim=1)
+        self.mse.add(errors.square().mean() / x[0].numel())
+        return self.layer.reduce(errors) + self.layer.loss(z)
 
     def squared_error(self, x: Tensor, variant: Variant = "B") -> Tensor:
         """Return the squared error of each value, rebuilt from the code ("A") or ``A^T A`` of it ("B").
@@ -93,8 +96,8 @@ class AELFR(ReconstructionDetector):
     scoring : "A" or "B", default "B"
         What it is given in scoring. Scores follow ``set_params(scoring=...)`` after a fit at once; the
         threshold and ``anomaly_scores_`` stay those of the fit.
-    error_scale
-        See `ReconstructionDetector`; "equal" is the paper's score.
+    stop_at, error_scale
+        See `ReconstructionDetector`; None and "equal" are the paper's.
     lambda1, lambda2 : float, default 2.0 and 0.1
         The paper's weights of the code's residual and of the departure from orthonormality.
     reduction : "sum" or "mean", default "sum"

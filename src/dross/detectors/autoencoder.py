@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
+from dross.nets.tally import Tally
 from dross.parameters import check_number, check_sizes
 from dross.reconstruction import ReconstructionDetector
 
@@ -21,12 +22,18 @@ class AutoEncoderModule(nn.Module):
     ----------
     encoder, decoder : nn.Module
         Rows to codes and back.
+
+    Attributes
+    ----------
+    mse : Tally
+        Of batches learnt from, since it was last taken.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+        self.mse = Tally()
 
     def squared_error(self, x: Tensor) -> Tensor:
         """Return the squared error of each value, in float32, same shape as ``x``."""
@@ -35,7 +42,9 @@ class AutoEncoderModule(nn.Module):
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the mean squared error of a batch."""
-        return functional.mse_loss(self.decoder(self.encoder(x)).float(), x)
+        error = functional.mse_loss(self.decoder(self.encoder(x)).float(), x)
+        self.mse.add(error)
+        return error
 
     def score(self, x: Tensor) -> Tensor:
         """Return the mean squared error of each row."""
@@ -59,12 +68,7 @@ class AutoEncoder(ReconstructionDetector):
         ``(32, 64, 128)``.
     latent_dim : int or None, default None
         Width of the code; None takes half of the columns, at least 1 and at most 8, and 64 for images.
-    stop_at : float in (0, 1) or None, default 0.3
-        Training ends with the first epoch whose mean squared error is below this share of the rows' variance,
-        which standardising brings to 1: what most rows have in common is learnt first, anomalies later. Rows
-        that are not standardised, and None, go on for ``max_epochs``. Where columns hang together closely, a
-        smaller share finds rows that break with it a little (docs/choices.md).
-    error_scale
+    stop_at, error_scale
         See `ReconstructionDetector`.
     max_epochs, batch_size, lr, weight_decay, standardize, device, precision, verbose
         See `DeepDetector`.
@@ -87,17 +91,12 @@ class AutoEncoder(ReconstructionDetector):
 
     hidden_sizes: tuple[int, ...] | None = None
     latent_dim: int | None = None
-    stop_at: float | None = 0.3
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_number(self, "stop_at", float, 0, 1, excluding=(0, 1), optional=True)
         check_number(self, "latent_dim", int, 1, optional=True)
         check_sizes(self, "hidden_sizes")
 
     def _build_module(self, input_shape: tuple[int, ...]) -> nn.Module:
         sizes = usual_sizes(input_shape, self.hidden_sizes, self.latent_dim)
         return AutoEncoderModule(*encoder_and_decoder(input_shape, *sizes))
-
-    def _has_learnt_enough(self, entry: dict[str, float]) -> bool:
-        return self.standardizes_ and self.stop_at is not None and entry["loss"] < self.stop_at

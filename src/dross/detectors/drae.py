@@ -71,6 +71,7 @@ class DRAEModule(AutoEncoderModule):
     def loss(self, x: Tensor) -> Tensor:
         """Return `objective` of a batch's errors, and keep these for the next split."""
         errors = self.score(x)
+        self.mse.add(errors.mean())
         self._keep(errors.detach())
         return self.objective(errors)
 
@@ -128,8 +129,8 @@ class DRAE(ReconstructionDetector):
         the columns.
     batch_size, lr
         128 and 2.5e-4, the LFR paper's.
-    error_scale
-        See `ReconstructionDetector`; "equal" is the published score.
+    stop_at, error_scale
+        See `ReconstructionDetector`; None and "equal" are as published.
     max_epochs, weight_decay, standardize, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state
@@ -138,7 +139,7 @@ class DRAE(ReconstructionDetector):
     Attributes
     ----------
     history_ : list of dict
-        As of `DeepDetector`, with the share of presumed ``inliers``.
+        As of `ReconstructionDetector`, with the share of presumed ``inliers``.
 
     References
     ----------
@@ -172,4 +173,4 @@ class DRAE(ReconstructionDetector):
 
     def _on_epoch_end(self) -> dict[str, float]:
         module: Any = self.module_
-        return {"inliers": module.split_anew()}
+        return super()._on_epoch_end() | {"inliers": module.split_anew()}

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dross.nets.autoencoders import encoder_and_decoder
+from dross.nets.tally import Tally
 from dross.parameters import check_number, check_sizes
 from dross.reconstruction import ReconstructionDetector
 
@@ -70,13 +71,15 @@ class MemAEModule(nn.Module):
         self.decoder = decoder
         self.memory = memory
         self.alpha = alpha
+        self.mse = Tally()
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the mean of squared error and weighted entropy over a batch (equation 10)."""
         rebuilt, weights = self._rebuilt(x)
-        error = (x - rebuilt).square().flatten(1).sum(dim=1)
+        errors = (x - rebuilt).square().flatten(1)
+        self.mse.add(errors.mean())
         entropy = -(weights * (weights + _TINY).log()).sum(dim=1)
-        return (error + self.alpha * entropy).mean()
+        return (errors.sum(dim=1) + self.alpha * entropy).mean()
 
     def squared_error(self, x: Tensor) -> Tensor:
         """Return the squared error of each value, same shape as ``x``."""
@@ -119,8 +122,8 @@ class MemAE(ReconstructionDetector):
         Weights up to this are set to 0; None takes ``1 / n_items`` (the paper: between 1 and 3 times that).
     alpha : float, default 0.0002
         Weight of the entropy of the weights; the paper's.
-    error_scale
-        See `ReconstructionDetector`; "equal" is the published score.
+    stop_at, error_scale
+        See `ReconstructionDetector`; None and "equal" are as published.
     max_epochs, batch_size, lr, weight_decay, standardize, device, precision, verbose
         See `DeepDetector`.
     contamination, random_state

@@ -175,12 +175,11 @@ class SubClusterClassifier(DeepDetector):
 
     def _sub_clusters(self, X: Rows) -> NDArray[np.int64]:
         """Return those of the checkpoint, if there is one and it is wanted; else find them and keep them."""
-        whole = self._monitor.checkpoint
-        if whole is None:
+        if self._monitor.checkpoint is None:
             return self._find_sub_clusters(X)
-        checkpoint = whole.part("labels")
+        checkpoint = self._monitor.checkpoint.part("labels")
         if self._monitor.resume and (saved := checkpoint.load()) is not None:
-            whole.resumed_from_epoch = 0
+            checkpoint.mark_resumed()
             return np.asarray(saved[1]["labels"])
         labels = self._find_sub_clusters(X)
         checkpoint.save({}, {"labels": labels})
@@ -226,13 +225,11 @@ class SubClusterClassifier(DeepDetector):
         usual = default_epochs(math.ceil(len(X) / isif.batch_size))
         isif.max_epochs = self.embedding_epochs or min(usual, self.max_epochs or usual)
         monitor, checkpoint = self._monitor, self._monitor.checkpoint
-        part = monitor.checkpoint = None if checkpoint is None else checkpoint.part("embedding")
+        monitor.checkpoint = checkpoint and checkpoint.part("embedding")
         monitor.stage("embedding")
         try:
             return isif.set_monitor(monitor).fit(X)
         finally:
-            if checkpoint is not None and part is not None and part.resumed_from_epoch is not None:
-                checkpoint.resumed_from_epoch = 0  # of this detector's own
             monitor.stage("fitting")
             monitor.checkpoint = checkpoint
 

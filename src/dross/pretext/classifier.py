@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dross.deep import DeepDetector
+from dross.nets.tally import Tally
 from dross.nets.wide_resnet import WideResNet, check_depth
 from dross.parameters import check_number
 from dross.pretext.transformations import Transformations, square_side
@@ -37,17 +38,15 @@ class TransformationClassifier(nn.Module):
 
     Attributes
     ----------
-    tally : Tensor of shape (2,), float64
-        Sum of the cross-entropies of views since they were last taken, and how many views.
+    cross_entropy : Tally
+        Of views, since it was last taken.
     """
-
-    tally: Tensor
 
     def __init__(self, net: WideResNet, transformations: Transformations) -> None:
         super().__init__()
         self.net = net
         self.transformations = transformations
-        self.register_buffer("tally", torch.zeros(2, dtype=torch.float64))
+        self.cross_entropy = Tally()
 
     def draw(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return a view of each image, and the number of its transformation, drawn from torch's generator."""
@@ -62,17 +61,13 @@ class TransformationClassifier(nn.Module):
     def tallied_errors(self, logits: Tensor, which: Tensor) -> Tensor:
         """Return the cross-entropy of each view, shape (b,), and add them to the tally."""
         errors = self._cross_entropies(logits.float(), which)
-        with torch.no_grad():
-            self.tally += torch.stack([errors.sum(), errors.new_tensor(len(errors))])
+        self.cross_entropy.add(errors.mean(), len(errors))
         return errors
 
     def take_share_of_guessing(self) -> float | None:
         """Return the tallied mean as a share of guessing's, ``log k``, and begin anew; None of few views."""
-        total, n = self.tally.tolist()
-        if n < _VIEWS_TO_TELL:
-            return None
-        self.tally.zero_()
-        return float(total / (n * math.log(len(self.transformations))))
+        mean = self.cross_entropy.take(at_least=_VIEWS_TO_TELL)
+        return None if mean is None else mean / math.log(len(self.transformations))
 
     def _cross_entropies(self, logits: Tensor, which: Tensor) -> Tensor:
         return functional.cross_entropy(logits, which, reduction="none")
