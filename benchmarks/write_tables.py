@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dross.bench import render, summary
+from dross.bench.methods import BASELINES
 from dross.bench.results import Results
 from dross.bench.tables import find_tables, load_tables
 
@@ -22,6 +23,28 @@ ROOT = Path(__file__).parents[1]
 BUDGET = "cpu"
 
 KNOWN = tomllib.loads((Path(__file__).parent / "known_baselines.toml").read_text(encoding="utf-8"))["values"]
+
+OUTLIER_COLUMNS = {
+    "AE as published": "autoencoder",
+    "`autoencoder`": "autoencoder(error_scale=typical, stop_at=0.5)",
+    "DRAE": "drae",
+    "RSRAE": "rsrae",
+    "`rsrae`": "rsrae(standardize=auto)",
+    "AE-LFR as published": "ae_lfr(loss=A, scoring=B)",
+    "`ae_lfr`": "ae_lfr(loss=A, scoring=B, error_scale=typical, stop_at=0.5)",
+    "GEOM": "geom(scoring=softmax)",
+    "`geom`": "geom(stop_at=0.5)",
+    "E³Outlier": "e3outlier",
+    "GT-LFR to the end": "gt_lfr(scoring=B)",
+    "`gt_lfr`": "gt_lfr(scoring=B, stop_at=0.5)",
+}
+OUTLIER_DATA = {
+    "FMNIST, {}": "Fashion-MNIST",
+    "Caltech101, {}": "Caltech-101",
+    "CIFAR10, {}": "CIFAR-10 (JPEG copy)",
+    "20News, {}, text encoder": "20 Newsgroups, text encoder",
+    "Reuters, {}, text encoder": "Reuters, text encoder",
+}
 
 
 def between(page: str, mark: str, text: str) -> str:
@@ -62,6 +85,38 @@ def measured(table: str, row: str, method: str, records: Mapping[str, Any]) -> t
     return None
 
 
+def by_outliers(records: Mapping[str, Any]) -> str:
+    """Return AUROC by data and ratio of outliers, the mean over the budget's classes of seed 0."""
+    found: dict[str, dict[str, list[Any]]] = {}
+    papers: dict[str, dict[str, Any]] = {}
+    for table in ("lfr-1", "lfr-2", "lfr-fig-3"):
+        for line in summary.lines(load_tables()[table], BUDGET, records):
+            n_classes = len(line.row.over[1]) if line.row.over else 1
+            papers.setdefault(line.row.name, {}).update(line.row.paper)
+            for method, done in line.records.items():
+                values = [record["values"]["auroc"] for record in done if record["seed"] == 0]
+                if len(values) == n_classes:
+                    found.setdefault(line.row.name, {})[method] = values
+    heads = ["data, c", *OUTLIER_COLUMNS, "best classical baseline", "paper: AE-LFR, GT-LFR"]
+    rows = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
+    for data, name in OUTLIER_DATA.items():
+        for ratio in (0.1, 0.5, 0.9):
+            row = data.format(f"c = {ratio}")
+            means = {method: float(np.mean(values)) for method, values in found.get(row, {}).items()}
+            best = max((m.name for m in BASELINES if m.name in means), key=means.__getitem__)
+            values = [_number(means.get(method)) for method in OUTLIER_COLUMNS.values()]
+            paper = [papers[row].get(column) for column in ("L_A S_B (AE-LFR)", "L_A S_B (GT-LFR)")]
+            cited = ", ".join(_number(value, 2) for value in paper if value is not None)
+            first = f"{name}, {_number(ratio, 1)}" if ratio == 0.1 else _number(ratio, 1)
+            cells = [first, *values, f"{_number(means[best])} (`{best}`)", cited]
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "" if value is None else f"{value:.{digits}f}".removeprefix("0")
+
+
 def main() -> None:
     records = Results(ROOT / "benchmarks" / "results" / "cells").load()
     tables = find_tables(())
@@ -75,6 +130,7 @@ def main() -> None:
     for path, mark, text in (
         (ROOT / "README.md", "method table", render.method_table(standings, fewest=5)),
         (ROOT / "docs" / "bench.md", "baselines", baselines(records)),
+        (ROOT / "docs" / "reconstruction.md", "by outliers", by_outliers(records)),
     ):
         path.write_text(between(path.read_text(encoding="utf-8"), mark, text), encoding="utf-8")
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dross.bench.watch import Trace
 from dross.detectors.ae_lfr import AELFR
 from dross.detectors.autoencoder import AutoEncoder
 from dross.detectors.drae import DRAE
@@ -25,15 +26,15 @@ class Rebuilt(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(()))
-        self.mse = Tally()
+        self.unexplained = Tally()
 
     def squared_error(self, x: Tensor) -> Tensor:
         return (x - self.weight).square()
 
     def loss(self, x: Tensor) -> Tensor:
-        error = self.squared_error(x).mean()
-        self.mse.add(error)
-        return 0 * error
+        errors = self.squared_error(x)
+        self.unexplained.add(errors.sum(), x.square().sum())
+        return 0 * errors.mean()
 
 
 class Zeros(ReconstructionDetector):
@@ -66,11 +67,14 @@ class TestAnEarlyEnd:
     X = 50 + 9 * np.random.default_rng(0).normal(size=(200, 1)) * [1.0, -2.0, 3.0, 0.5, 1.0]
 
     def fit(
-        self, kind: type[ReconstructionDetector] = AutoEncoder, **parameters: Any
+        self,
+        kind: type[ReconstructionDetector] = AutoEncoder,
+        rows: NDArray[np.float64] = X,
+        **parameters: Any,
     ) -> ReconstructionDetector:
         return kind(
             batch_size=16, lr=2e-3, max_epochs=60, random_state=0, contamination=0.1, **parameters
-        ).fit(self.X)
+        ).fit(rows)
 
     @pytest.mark.parametrize("kind", [AELFR, AutoEncoder, DRAE, MemAE])
     @pytest.mark.parametrize("stop_at", [0.5, 0.25])
@@ -78,7 +82,7 @@ class TestAnEarlyEnd:
         self, kind: type[ReconstructionDetector], stop_at: float
     ) -> None:
         detector = self.fit(kind, stop_at=stop_at)
-        *before, last = (entry["mse"] for entry in detector.history_)
+        *before, last = (entry["unexplained"] for entry in detector.history_)
         assert last < stop_at <= min(before)
         assert detector.converged_
 
@@ -94,12 +98,35 @@ class TestAnEarlyEnd:
     def test_the_error_is_that_of_the_rows_learnt_from(self, detector: ReconstructionDetector) -> None:
         module: Any = detector._build_module((5,))
         x = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
+        way = {"variant": module.trained} if isinstance(detector, AELFR) else {}
         with torch.no_grad():
-            module.loss(x), module.loss(x + 3)
-            way = {"variant": module.trained} if isinstance(detector, AELFR) else {}
-            errors = [module.squared_error(rows, **way).mean() for rows in (x, x + 3)]
-        assert module.mse.take() == pytest.approx(float(sum(errors)) / 2, rel=1e-5)
-        assert module.mse.take() is None
+            module.loss(x), module.loss(x[:3] + 3)
+            rows = torch.cat([x, x[:3] + 3])
+            share = module.squared_error(rows, **way).sum() / rows.square().sum()
+        assert module.unexplained.take() == pytest.approx(float(share), rel=1e-5)
+
+    def test_constant_columns_leave_nothing_to_explain(self) -> None:
+        constant = np.hstack([self.X, np.ones((200, 6))])
+        detector = AutoEncoder(hidden_sizes=(8,), latent_dim=1, batch_size=16, lr=2e-3, random_state=0)
+        shares = [entry["unexplained"] for entry in detector.fit(constant).history_]
+        assert shares[0] > 0.9
+        assert 0 < shares[-1] < 0.5 < shares[-2]
+
+    def test_rows_that_are_all_alike_do_not_end_it(self) -> None:
+        detector = AutoEncoder(max_epochs=2, random_state=0, contamination=0.1).fit(np.ones((20, 3)))
+        assert [set(entry) for entry in detector.history_] == [{"epoch", "loss"}] * 2
+
+    def test_not_before_drae_has_split(self) -> None:
+        X = np.repeat(self.X, 40, axis=0)
+        assert self.fit(AutoEncoder, stop_at=0.9, rows=X).history_[-1]["epoch"] == 1
+        assert self.fit(DRAE, stop_at=0.9, rows=X).history_[-1]["epoch"] > 1
+
+    def test_is_looked_at_by_who_looks_on(self) -> None:
+        detector = AutoEncoder(batch_size=16, lr=2e-3, max_epochs=500, random_state=0, contamination=0.1)
+        trace = Trace(detector, self.X, np.arange(200) < 20)
+        detector.set_monitor(trace).fit(self.X)
+        assert detector.history_[-1]["epoch"] < 60
+        assert trace.history[-1]["epoch"] == detector.history_[-1]["epoch"]
 
     @pytest.mark.parametrize("stop_at", [0.0, 1.0, "half"])
     def test_shares_that_there_are_not(self, stop_at: Any) -> None:

@@ -332,17 +332,18 @@ class Stopping(Monitor):
 
 
 @pytest.mark.parametrize("after", [0, 2, 3, 4, 7])
-@pytest.mark.parametrize("name", ["autoencoder", "drae", "dropping", "rsrae", "toll"])
+@pytest.mark.parametrize("name", ["ae_lfr", "autoencoder", "drae", "dropping", "memae", "rsrae", "toll"])
 def test_in_python(name: str, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Batch norm's statistics, dropout's random numbers, DRAE's split and RSRAE's optimisers are kept."""
     monkeypatch.setitem(registry.DETECTORS, "dropping", f"{__name__}:Dropping")
     X = np.random.default_rng(0).normal(size=(129, 4))  # four batches of 32 and one row more
     options: dict[str, Any] = {"detector": name, "parameters": {"batch_size": 32}, "epochs": 3}
-    expected = dross.find(X, **options).anomaly_scores
+    expected = dross.find(X, **options)
     with pytest.raises(KeyboardInterrupt):
         dross.find(X, **options, checkpoint_folder=tmp_path / "c", monitor=Stopping(after))
     resumed = dross.find(X, **options, checkpoint_folder=tmp_path / "c", resume=True)
-    np.testing.assert_array_equal(resumed.anomaly_scores, expected)
+    np.testing.assert_array_equal(resumed.anomaly_scores, expected.anomaly_scores)
+    assert resumed.history == expected.history
     assert resumed.summary["resumed_from_epoch"] == after // 4
     with pytest.raises(InputError, match="other data, features or parameters"):
         dross.find(X + 1, **options, checkpoint_folder=tmp_path / "c", resume=True)

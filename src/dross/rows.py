@@ -1,4 +1,4 @@
-"""Rows as detectors take them, and how a few or a batch of them are taken."""
+"""Rows as detectors take them: batches, a few of them, patches of them, and whether all values are finite."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["FiniteRows", "Rows", "batches", "is_row_source", "patches", "read_ro
 Rows = NDArray[Any] | RowSource
 """A data set: an array ``(n, d)`` or ``(n, c, h, w)``, or rows that are read in batches."""
 
-_READ_VALUES = 4_000_000  # read at a time
+_READ_VALUES = 4_000_000  # 16 MiB of float32: what is made on the way stays small
 
 
 def batches(n: int, size: int) -> Iterator[slice]:

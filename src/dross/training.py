@@ -164,7 +164,8 @@ class Training:
         self.selection = {}
         if self.detector.verbose:
             _log_epoch(self.detector, self.epoch, self.n_epochs, loss)
-        self.monitor.progress(self.epoch, self.n_epochs, self.epoch / self.n_epochs, loss)
+        n_epochs = self.epoch if self.is_over else self.n_epochs  # an early end is an end
+        self.monitor.progress(self.epoch, n_epochs, self.epoch / n_epochs, loss)
         # An epoch of milliseconds is not worth a write to disk each.
         if self.epoch < self.n_epochs and not self.is_over and time.monotonic() - self.last_save > 1:
             self.save()

@@ -41,13 +41,13 @@ class AELFRModule(nn.Module):
         self.decoder = decoder
         self.layer = layer
         self.trained = trained
-        self.mse = Tally()
+        self.unexplained = Tally()
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the unsquared errors of a batch and the layer's loss (equations 6 and 12), a scalar."""
         z = self.encoder(x)
         errors = torch.linalg.vector_norm((x - self._decoded(z, self.trained)).flatten(1), dim=1)
-        self.mse.add(errors.square().mean() / x[0].numel())
+        self.unexplained.add(errors.detach().square().sum(), x.square().sum())
         return self.layer.reduce(errors) + self.layer.loss(z)
 
     def squared_error(self, x: Tensor, variant: Variant = "B") -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
 from dross.nets.tally import Tally
@@ -25,15 +24,15 @@ class AutoEncoderModule(nn.Module):
 
     Attributes
     ----------
-    mse : Tally
-        Of batches learnt from, since it was last taken.
+    unexplained : Tally
+        Squared errors of the values learnt from beside these values' own squares.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
-        self.mse = Tally()
+        self.unexplained = Tally()
 
     def squared_error(self, x: Tensor) -> Tensor:
         """Return the squared error of each value, in float32, same shape as ``x``."""
@@ -42,9 +41,9 @@ class AutoEncoderModule(nn.Module):
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the mean squared error of a batch."""
-        error = functional.mse_loss(self.decoder(self.encoder(x)).float(), x)
-        self.mse.add(error)
-        return error
+        errors = self.squared_error(x)
+        self.unexplained.add(errors.sum(), x.square().sum())
+        return errors.mean()
 
     def score(self, x: Tensor) -> Tensor:
         """Return the mean squared error of each row."""

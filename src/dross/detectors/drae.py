@@ -71,7 +71,7 @@ class DRAEModule(AutoEncoderModule):
     def loss(self, x: Tensor) -> Tensor:
         """Return `objective` of a batch's errors, and keep these for the next split."""
         errors = self.score(x)
-        self.mse.add(errors.mean())
+        self.unexplained.add(errors.sum() * x[0].numel(), x.square().sum())
         self._keep(errors.detach())
         return self.objective(errors)
 
@@ -174,3 +174,6 @@ class DRAE(ReconstructionDetector):
     def _on_epoch_end(self) -> dict[str, float]:
         module: Any = self.module_
         return super()._on_epoch_end() | {"inliers": module.split_anew()}
+
+    def _has_learnt_enough(self, entry: dict[str, float]) -> bool:
+        return entry["epoch"] > 1 and super()._has_learnt_enough(entry)  # the first has no split

@@ -71,13 +71,13 @@ class MemAEModule(nn.Module):
         self.decoder = decoder
         self.memory = memory
         self.alpha = alpha
-        self.mse = Tally()
+        self.unexplained = Tally()
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the mean of squared error and weighted entropy over a batch (equation 10)."""
         rebuilt, weights = self._rebuilt(x)
         errors = (x - rebuilt).square().flatten(1)
-        self.mse.add(errors.mean())
+        self.unexplained.add(errors.sum(), x.square().sum())
         entropy = -(weights * (weights + _TINY).log()).sum(dim=1)
         return (errors.sum(dim=1) + self.alpha * entropy).mean()
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dross.generative import scores
+from dross.nets.tally import Tally
 
 __all__ = ["TALLIED", "GenerativeModule", "Scoring"]
 
@@ -36,13 +37,11 @@ class GenerativeModule(nn.Module, ABC):
         Steps of training taken; it travels with the weights.
     """
 
-    sums: Tensor
-
     def __init__(self, side: int) -> None:
         super().__init__()
         self.side = side
         self.n_steps = 0
-        self.register_buffer("sums", torch.zeros(len(TALLIED), 2))
+        self.tallies = nn.ModuleDict({name: Tally() for name in TALLIED})
 
     @abstractmethod
     def drawn(self, n: int) -> tuple[Tensor, Tensor]:
@@ -116,12 +115,9 @@ class GenerativeModule(nn.Module, ABC):
         self.n_steps = int(state[0])
 
     def tally(self, values: Mapping[str, Tensor]) -> None:
-        """Add values, by a name of `TALLIED`, to what this epoch is told of.
-
-        It is kept in a buffer, so that an interrupted epoch tells the same.
-        """
+        """Add values, by a name of `TALLIED`, to what this epoch is told of."""
         for name, value in values.items():
-            self.sums[TALLIED.index(name)] += torch.stack([value.detach().float(), self.sums.new_ones(())])
+            self.tallies[name].add(value.float())  # type: ignore[operator]
 
     @torch.no_grad()
     def look(self, real: Tensor, fake: Tensor) -> None:
@@ -131,6 +127,5 @@ class GenerativeModule(nn.Module, ABC):
 
     def tallied(self) -> dict[str, float]:
         """Return the means of what was tallied, and begin anew."""
-        sums = self.sums.tolist()
-        self.sums.zero_()
-        return {name: total / n for name, (total, n) in zip(TALLIED, sums, strict=True) if n}
+        means = {name: tally.take() for name, tally in self.tallies.items()}  # type: ignore[operator]
+        return {name: mean for name, mean in means.items() if mean is not None}

@@ -115,7 +115,7 @@ class FAnoGANModule(GenerativeModule):
 
     def drawn(self, n: int) -> tuple[Tensor, Tensor]:
         """Return ``n`` codes and their images."""
-        z = torch.randn(n, self.latent_dim, device=self.sums.device)
+        z = torch.randn(n, self.latent_dim, device=next(self.parameters()).device)
         return z, self.generated(z)
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:

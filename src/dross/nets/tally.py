@@ -9,13 +9,13 @@ __all__ = ["Tally"]
 
 
 class Tally(nn.Module):
-    """Sum and number of values since they were last taken, in a buffer: an interrupted epoch tells the same.
+    """A ratio of two sums since it was last taken, in a buffer: an interrupted epoch tells the same.
 
     Examples
     --------
     >>> tally = Tally()
-    >>> tally.add(torch.tensor(2.0), 3)
-    >>> tally.add(torch.tensor(6.0))
+    >>> tally.add(torch.tensor(6.0), 3)
+    >>> tally.add(torch.tensor(6.0), 1)
     >>> tally.take(), tally.take()
     (3.0, None)
     """
@@ -26,15 +26,16 @@ class Tally(nn.Module):
         super().__init__()
         self.register_buffer("sums", torch.zeros(2, dtype=torch.float64))
 
-    @torch.no_grad()
-    def add(self, mean: Tensor, n: int = 1) -> None:
-        """Add n values of this mean, a scalar."""
-        self.sums += torch.stack([mean.double() * n, self.sums.new_tensor(n)])
+    def add(self, total: Tensor, weight: Tensor | float = 1.0) -> None:
+        """Add to the sum, a scalar, and to what it is divided by."""
+        if not isinstance(weight, Tensor):
+            weight = total.new_full((), weight)  # made where the total lies: a copy would wait for it
+        self.sums += torch.stack([total.detach(), weight.detach()])
 
-    def take(self, at_least: int = 1) -> float | None:
-        """Return the mean, and begin anew; None, and go on, of fewer values than this."""
-        total, n = self.sums.tolist()
-        if n < at_least:
+    def take(self, at_least: float = 0) -> float | None:
+        """Return the ratio, and begin anew; None, and go on, where there is less to divide by, or nothing."""
+        total, weight = self.sums.tolist()
+        if weight == 0 or weight < at_least:
             return None
         self.sums.zero_()
-        return float(total / n)
+        return float(total / weight)

@@ -61,7 +61,7 @@ class TransformationClassifier(nn.Module):
     def tallied_errors(self, logits: Tensor, which: Tensor) -> Tensor:
         """Return the cross-entropy of each view, shape (b,), and add them to the tally."""
         errors = self._cross_entropies(logits.float(), which)
-        self.cross_entropy.add(errors.mean(), len(errors))
+        self.cross_entropy.add(errors.sum(), len(errors))
         return errors
 
     def take_share_of_guessing(self) -> float | None:
