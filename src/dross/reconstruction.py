@@ -29,17 +29,16 @@ class ReconstructionDetector(DeepDetector):
     A net rebuilds some values badly in every row: the pixels within a shirt, not those around it. What is
     unusual is an error larger than is usual *there*.
 
-    The module's ``loss`` adds the squared errors of its batch, and the squares of the rows' values, to a
-    `Tally` named ``unexplained``.
+    The module's ``loss`` adds the squared errors of its batch, and its `scatter`, to a `Tally` named
+    ``unexplained``.
 
     Parameters
     ----------
     stop_at : float in (0, 1) or None, default 0.5
-        Training ends with the first epoch whose squared errors are below this share of the rows' variance:
-        what most rows have in common is learnt first, anomalies later. Rows that are not standardised, and
-        None, go on for ``max_epochs``. A smaller share finds more of the rows
-        whose single values are usual and only break with how columns hang together, and fewer of the others
-        (docs/choices.md).
+        Training ends with the first epoch whose squared errors are below this share of the rows' variance
+        about their mean: what most rows have in common is learnt first, anomalies later. None goes on for
+        ``max_epochs``. A smaller share finds more of the rows whose single values are usual and only break
+        with how columns hang together, and fewer of the others (docs/choices.md).
     error_scale : "typical" or "equal", default "typical"
         "equal" scores by the mean squared error, which ranks as the published sum does. "typical" divides
         each value's squared error by its mean over the half of the training rows that are rebuilt best, and
@@ -51,8 +50,7 @@ class ReconstructionDetector(DeepDetector):
     Attributes
     ----------
     history_ : list of dict
-        As of `DeepDetector`, with the share of the rows' variance (of standardised rows, else of their
-        squares) that was left ``unexplained``.
+        As of `DeepDetector`, with the share of the rows' variance that was left ``unexplained``.
     typical_error_ : dict of float32 arrays of shape input_shape_
         By the way rows are rebuilt ("" where there is one): of each value the mean squared error over the
         half of the training rows (of 10 000 of them, if there are more) that are rebuilt best, and a
@@ -87,9 +85,7 @@ class ReconstructionDetector(DeepDetector):
         return {} if share is None else {"unexplained": share}
 
     def _has_learnt_enough(self, entry: dict[str, float]) -> bool:
-        if self.stop_at is None or not self.standardizes_:
-            return False
-        return entry.get("unexplained", 1.0) < self.stop_at
+        return self.stop_at is not None and entry.get("unexplained", 1.0) < self.stop_at
 
     def _train(self, X: Rows) -> None:
         self._set_typical_error({})  # who looks on while it trains sees plain errors

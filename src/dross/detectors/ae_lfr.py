@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dross.errors import ParameterError
 from dross.nets.lfr import LFRLayer
 from dross.nets.rsrae import rsrae_nets
-from dross.nets.tally import Tally
+from dross.nets.tally import Tally, scatter
 from dross.parameters import check_choice, check_number
 from dross.reconstruction import ReconstructionDetector
 
@@ -47,7 +47,7 @@ class AELFRModule(nn.Module):
         """Return the unsquared errors of a batch and the layer's loss (equations 6 and 12), a scalar."""
         z = self.encoder(x)
         errors = torch.linalg.vector_norm((x - self._decoded(z, self.trained)).flatten(1), dim=1)
-        self.unexplained.add(errors.detach().square().sum(), x.square().sum())
+        self.unexplained.add(errors.detach().square().sum(), scatter(x))
         return self.layer.reduce(errors) + self.layer.loss(z)
 
     def squared_error(self, x: Tensor, variant: Variant = "B") -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from dross.nets.autoencoders import encoder_and_decoder, usual_sizes
-from dross.nets.tally import Tally
+from dross.nets.tally import Tally, scatter
 from dross.parameters import check_number, check_sizes
 from dross.reconstruction import ReconstructionDetector
 
@@ -25,7 +25,7 @@ class AutoEncoderModule(nn.Module):
     Attributes
     ----------
     unexplained : Tally
-        Squared errors of the values learnt from beside these values' own squares.
+        Squared errors of the values learnt from, beside their scatter.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
@@ -42,7 +42,7 @@ class AutoEncoderModule(nn.Module):
     def loss(self, x: Tensor) -> Tensor:
         """Return the mean squared error of a batch."""
         errors = self.squared_error(x)
-        self.unexplained.add(errors.sum(), x.square().sum())
+        self.unexplained.add(errors.sum(), scatter(x))
         return errors.mean()
 
     def score(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dross.detectors.autoencoder import AutoEncoderModule
 from dross.nets.rsrae import rsrae_nets
+from dross.nets.tally import scatter
 from dross.parameters import check_number
 from dross.reconstruction import ReconstructionDetector
 
@@ -71,7 +72,7 @@ class DRAEModule(AutoEncoderModule):
     def loss(self, x: Tensor) -> Tensor:
         """Return `objective` of a batch's errors, and keep these for the next split."""
         errors = self.score(x)
-        self.unexplained.add(errors.sum() * x[0].numel(), x.square().sum())
+        self.unexplained.add(errors.sum() * x[0].numel(), scatter(x))
         self._keep(errors.detach())
         return self.objective(errors)
 

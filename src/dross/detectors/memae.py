@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dross.nets.autoencoders import encoder_and_decoder
-from dross.nets.tally import Tally
+from dross.nets.tally import Tally, scatter
 from dross.parameters import check_number, check_sizes
 from dross.reconstruction import ReconstructionDetector
 
@@ -77,7 +77,7 @@ class MemAEModule(nn.Module):
         """Return the mean of squared error and weighted entropy over a batch (equation 10)."""
         rebuilt, weights = self._rebuilt(x)
         errors = (x - rebuilt).square().flatten(1)
-        self.unexplained.add(errors.sum(), x.square().sum())
+        self.unexplained.add(errors.sum(), scatter(x))
         entropy = -(weights * (weights + _TINY).log()).sum(dim=1)
         return (errors.sum(dim=1) + self.alpha * entropy).mean()
 
