@@ -49,7 +49,8 @@ def test_codes_of_any_detector_with_a_latent_space(view: CodeView) -> None:
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_reconstructions_are_in_the_unit_of_the_rows(dtype: str) -> None:
     rows = (100 + 5 * X[:, :1] * [1.0, 2.0, 3.0, -1.0, 0.5]).astype(dtype)
-    detector = AutoEncoder(latent_dim=2, max_epochs=150, batch_size=16, lr=0.01, random_state=0).fit(rows)
+    detector = AutoEncoder(latent_dim=2, max_epochs=150, batch_size=16, lr=0.01, stop_at=None, random_state=0)
+    detector.fit(rows)
     assert np.abs(detector.reconstruct(rows) - rows).mean() < 2.0
 
 
