@@ -78,11 +78,15 @@ def measured(table: str, row: str, method: str, records: Mapping[str, Any]) -> t
         for line in summary.lines(load_tables()[table], budget, records):
             done = line.records.get(method, []) if line.row.name == row else []
             classes = {record["setting"].get("normal") for record in done}
-            n_classes = len(line.row.over[1]) if line.row.over else 1
-            if len(classes) == n_classes:
+            if len(classes) == n_classes(line):
                 values = [record["values"]["auroc"] for record in done]
-                return float(np.mean(values)), "all" if budget == "paper" else str(n_classes)
+                return float(np.mean(values)), "all" if budget == "paper" else str(len(classes))
     return None
+
+
+def n_classes(line: summary.Line) -> int:
+    """Return over how many classes a row is averaged in this budget."""
+    return len(line.row.over[1]) if line.row.over else 1
 
 
 def by_outliers(records: Mapping[str, Any]) -> str:
@@ -91,11 +95,10 @@ def by_outliers(records: Mapping[str, Any]) -> str:
     papers: dict[str, dict[str, Any]] = {}
     for table in ("lfr-1", "lfr-2", "lfr-fig-3"):
         for line in summary.lines(load_tables()[table], BUDGET, records):
-            n_classes = len(line.row.over[1]) if line.row.over else 1
             papers.setdefault(line.row.name, {}).update(line.row.paper)
             for method, done in line.records.items():
                 values = [record["values"]["auroc"] for record in done if record["seed"] == 0]
-                if len(values) == n_classes:
+                if len(values) == n_classes(line):
                     found.setdefault(line.row.name, {})[method] = values
     heads = ["data, c", *OUTLIER_COLUMNS, "best classical baseline", "paper: AE-LFR, GT-LFR"]
     rows = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
